@@ -78,7 +78,7 @@ class DenoiserBlock(nn.Module):
 
 def swap_people(x: Tensor) -> Tensor:
     """(2B, ...) -> the same with its halves exchanged."""
-    a, b = x.chunk(2, dim=0)
+    a, b = x.unflatten(0, (2, -1)).unbind(0)
     return torch.cat([b, a], dim=0)
 
 
@@ -142,7 +142,7 @@ class Denoiser(nn.Module):
             valid = torch.cat([mask, mask] if mask.dim() == 2 else [mask[..., 0], mask[..., 1]], dim=0)
         a, b = latents.chunk(2, dim=-1)
         clean = self.net(torch.cat([a, b], dim=0), timesteps, text, valid)
-        return torch.cat(clean.chunk(2, dim=0), dim=-1)
+        return torch.cat(clean.unflatten(0, (2, -1)).unbind(0), dim=-1)
 
     def moe_layers(self) -> list[TemporalSelectiveMoE]:
         """The mixture of experts of each block, in order."""
