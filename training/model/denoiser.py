@@ -35,7 +35,9 @@ class SelfAttentionBlock(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.norm = AdaLN(config.denoiser_width)
-        self.attention = MultiheadAttention(config.denoiser_width, config.heads, config.dropout, add_zero_attn=True)
+        self.attention = MultiheadAttention(
+            config.denoiser_width, config.heads, config.dropout, add_zero_attn=True
+        )
 
     def forward(self, x: Tensor, condition: Tensor, valid: Tensor | None) -> Tensor:
         return self.attention(self.norm(x, condition), valid=valid)
@@ -46,7 +48,9 @@ class CrossAttentionBlock(nn.Module):
         super().__init__()
         self.norm = AdaLN(config.denoiser_width)
         self.xf_norm = AdaLN(config.denoiser_width)
-        self.attention = MultiheadAttention(config.denoiser_width, config.heads, config.dropout, add_zero_attn=True)
+        self.attention = MultiheadAttention(
+            config.denoiser_width, config.heads, config.dropout, add_zero_attn=True
+        )
 
     def forward(self, x: Tensor, other: Tensor, condition: Tensor, valid: Tensor | None) -> Tensor:
         return self.attention(self.norm(x, condition), self.xf_norm(other, condition), valid=valid)

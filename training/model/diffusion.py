@@ -89,7 +89,9 @@ class GaussianDiffusion:
         return x
 
 
-def drop_condition(text: Tensor, probability: float = 0.1, generator: torch.Generator | None = None) -> Tensor:
+def drop_condition(
+    text: Tensor, probability: float = 0.1, generator: torch.Generator | None = None
+) -> Tensor:
     """Set each sentence vector of (B, E) to zeros with this probability, for classifier-free guidance."""
     keep = torch.rand(text.shape[0], 1, device=text.device, generator=generator) >= probability
     return text * keep.to(text.dtype)

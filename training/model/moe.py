@@ -100,7 +100,8 @@ class TemporalSelectiveMoE(nn.Module):
         out = torch.zeros_like(tokens)
         for i, expert in enumerate(self.experts):
             rows = takes[:, i].nonzero().squeeze(1)
-            out = out.index_add(0, rows, gates[rows, i : i + 1] * expert(tokens.index_select(0, rows)))
+            taken = gates[rows, i : i + 1] * expert(tokens.index_select(0, rows))
+            out = out.index_add(0, rows, taken.to(out.dtype))  # autocast may have lowered it
         return out.view_as(x)
 
     @torch.no_grad()

@@ -59,12 +59,15 @@ def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
 
 
 def infer_config(
-    tensors: Mapping[str, Tensor], heads: int = 8, text_head_heads: int = 8, feature_layout: str = "interhuman"
+    tensors: Mapping[str, Tensor],
+    heads: int = 8,
+    text_head_heads: int = 8,
+    feature_layout: str = "interhuman",
 ) -> ModelConfig:
     """Sizes from the shapes of unprefixed official keys. Raises ValueError when they cannot be told."""
-    if joints := _count(tensors, r"vae\.motion_enc\.layers\.(\d+)\."):
-        if joints != JOINTS:
-            raise ValueError(f"the VAE has {joints} joints; only the {JOINTS}-joint InterHuman form is read here")
+    joints = _count(tensors, r"vae\.motion_enc\.layers\.(\d+)\.")
+    if joints not in (0, JOINTS):
+        raise ValueError(f"the VAE has {joints} joints; only the {JOINTS}-joint InterHuman form is read here")
     net = "denoiser.net."
     sources = {
         "vae_channels": ("vae.motion_enc.layers.0.2.weight", 0),
@@ -157,7 +160,9 @@ def load_official_state(
             if fixed.shape != tensor.shape:
                 misshapen.append(f"{key} is {tuple(tensor.shape)}, expected {tuple(fixed.shape)}")
             elif not torch.allclose(fixed, tensor.float().cpu(), atol=1e-2):
-                raise ValueError(f"{key} holds other numbers than InterHuman's skeleton has; use InterHuman weights")
+                raise ValueError(
+                    f"{key} holds other numbers than InterHuman's skeleton has; use InterHuman weights"
+                )
         elif key.rsplit(".", 1)[-1] not in _UNUSED_BUFFERS:
             unexpected.append(key)
     missing = sorted(key for key in wanted if key not in tensors and key not in _LATENT_STATISTICS)

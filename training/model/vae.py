@@ -40,7 +40,12 @@ def merge_joints(joints: Tensor, features: int) -> Tensor:
     """Per-joint (B, T, 22, 13) -> motion features (B, T, 262 or 268): the inverse of `split_joints`."""
     rotations = joints[..., 3:9]
     contacts = torch.stack([joints[:, :, joint, 12] for joint in CONTACT_JOINTS], dim=-1)
-    pieces = [joints[..., 0:3].flatten(2), joints[..., 9:12].flatten(2), rotations[:, :, 1:].flatten(2), contacts]
+    pieces = [
+        joints[..., 0:3].flatten(2),
+        joints[..., 9:12].flatten(2),
+        rotations[:, :, 1:].flatten(2),
+        contacts,
+    ]
     if features == 268:
         pieces.append(rotations[:, :, 0])
     return torch.cat(pieces, dim=-1)
@@ -55,23 +60,20 @@ class JointMLPs(nn.Module):
             nn.Sequential(nn.Linear(i, hidden), nn.SiLU(), nn.Linear(hidden, o))
             for i, o in zip(inputs, outputs, strict=True)
         )
-        self.max_inputs, self.max_outputs = max(inputs), max(outputs)
+        self.max_inputs, self.hidden, self.max_outputs = max(inputs), hidden, max(outputs)
 
     def _stacked(self, index: int, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Weights (J, columns, rows) and biases (J, 1, rows) of one linear layer, zero-padded."""
         linears = [getattr(layer, str(index)) for layer in self.layers]
-        weights = [
-            F.pad(m.weight, (0, columns - m.in_features, 0, rows - m.out_features)).T for m in linears
-        ]
+        weights = [F.pad(m.weight, (0, columns - m.in_features, 0, rows - m.out_features)).T for m in linears]
         biases = [F.pad(m.bias, (0, rows - m.out_features)) for m in linears]
         return torch.stack(weights), torch.stack(biases).unsqueeze(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, J, inputs) -> (B, T, J, outputs)."""
         batch, frames, joints, _ = x.shape
-        hidden = self.layers[0].get_submodule("0").out_features
-        w1, b1 = self._stacked(0, hidden, self.max_inputs)
-        w2, b2 = self._stacked(2, self.max_outputs, hidden)
+        w1, b1 = self._stacked(0, self.hidden, self.max_inputs)
+        w2, b2 = self._stacked(2, self.max_outputs, self.hidden)
         y = x.permute(2, 0, 1, 3).reshape(joints, -1, self.max_inputs)
         y = torch.baddbmm(b2, F.silu(torch.baddbmm(b1, y, w1)), w2)
         return y.reshape(joints, batch, frames, self.max_outputs).permute(1, 2, 0, 3)
@@ -194,6 +196,14 @@ class PartLinear(nn.Module):
         return torch.matmul(x.unsqueeze(-2), self.weight).squeeze(-2) + self.bias
 
 
+def _keep_statistics_when_absent(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Official files have no latent statistics; loading them leaves those of the module."""
+    for name in ("latent_mean", "latent_std"):
+        state.setdefault(prefix + name, module.get_buffer(name))
+
+
 class MotionVAE(nn.Module):
     """Causal VAE of one person's motion.
 
@@ -233,11 +243,7 @@ class MotionVAE(nn.Module):
         self.dist = PartLinear(c)
         self.register_buffer("latent_mean", torch.zeros(PARTS, c))
         self.register_buffer("latent_std", torch.ones(PARTS, c))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: object) -> None:
-        for name in ("latent_mean", "latent_std"):  # absent from official files
-            state_dict.setdefault(prefix + name, getattr(self, name))
-        super()._load_from_state_dict(state_dict, prefix, *args)  # pyright: ignore[reportArgumentType]
+        self.register_load_state_dict_pre_hook(_keep_statistics_when_absent)
 
     def _check(self, motion: Tensor) -> None:
         if torch.compiler.is_compiling():
