@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A verified bundle: the card, the models' bytes and the feature statistics."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .card import BundleCard
+from .errors import BundleError
+from .store import FolderStore, Store, check_file, open_store, read_card, read_file
+
+_STARTER = Path(__file__).resolve().parent.parent / "bundles" / "starter.zip"
+
+
+def default_bundle_path() -> Path:
+    """The bundle used when none is named: `INTERMOE_BUNDLE` if set, else the packaged starter."""
+    override = os.environ.get("INTERMOE_BUNDLE")
+    return Path(override).expanduser() if override else _STARTER
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Per-feature `mean` and `std`, both (F,): normalised = (feature - mean) / std."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+class Bundle:
+    """A bundle whose files were all checked against the sums in `bundle.json`.
+
+    `sha256` is the digest of `bundle.json` itself; as that lists the digest of every file, it names
+    the exact weights.
+    """
+
+    def __init__(self, store: Store, card: BundleCard, sha256: str) -> None:
+        self._store = store
+        self.card = card
+        self.sha256 = sha256
+
+    @property
+    def path(self) -> Path:
+        """The folder or zip."""
+        return self._store.path
+
+    @property
+    def size(self) -> int:
+        """Bytes of all listed files together."""
+        return sum(record.bytes for record in self.card.files.values())
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] | None = None) -> Bundle:
+        """Open and verify the bundle at `path` (folder or zip), or the default one.
+
+        Raises BundleError with one line for anything wrong with it.
+        """
+        try:
+            store = open_store(Path(path).expanduser() if path is not None else default_bundle_path())
+            data = read_card(store)
+            card = BundleCard.from_json(data)
+            for name, record in card.files.items():
+                check_file(store, name, record)
+        except (OSError, ValueError) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(f"the bundle at {path} cannot be read ({error}); check the path") from error
+        return cls(store, card, hashlib.sha256(data).hexdigest())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a listed file, checked again as they are read. Raises BundleError."""
+        record = self.card.files.get(name)
+        if record is None:
+            raise BundleError(f"the bundle does not list {name}; download it again")
+        return read_file(self._store, name, record)
+
+    def model(self, name: str) -> bytes | str:
+        """An ONNX graph for `InferenceSession`.
+
+        Bytes, except where the weights lie in a separate `NAME.data`: ONNX Runtime reads that next
+        to the graph, so a path is given, which needs an unpacked bundle.
+        """
+        if f"{name}.data" not in self.card.files:
+            return self.read(name)
+        if isinstance(self._store, FolderStore):
+            return str(self._store.file(name))
+        raise BundleError(f"{name} keeps its weights in a second file; unpack {self.path.name} and open the folder")
+
+    def statistics(self) -> FeatureStatistics:
+        """The `mean` and `std` of `stats.npz`, float32. Raises BundleError."""
+        try:
+            with np.load(io.BytesIO(self.read("stats.npz")), allow_pickle=False) as arrays:
+                mean = np.asarray(arrays["mean"], dtype=np.float32)
+                std = np.asarray(arrays["std"], dtype=np.float32)
+        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError("stats.npz must hold the arrays mean and std; download the bundle again") from error
+        if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite(mean).all() or not (std > 0).all():
+            raise BundleError("stats.npz must hold one mean and one positive std per feature; download the bundle again")
+        return FeatureStatistics(mean, std)

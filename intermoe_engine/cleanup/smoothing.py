@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Temporal smoothing that takes out frame-to-frame jitter and leaves the movement."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..rotations import Array, quat_continuous, quat_normalize
+from ..take import ActorMotion
+
+# A cubic over this many seconds follows every turn and step of a body and averages out what
+# changes from one frame to the next.
+_WINDOW_SECONDS = 0.23
+_ORDER = 3
+
+
+def smooth_actor(actor: ActorMotion, fps: float) -> ActorMotion:
+    """The actor with root and rotations smoothed by a Savitzky-Golay filter (Savitzky, Golay 1964).
+
+    Quaternion components are filtered on one hemisphere and normalised again, which within a window
+    of a few frames equals filtering rotation vectors up to third order of the angle.
+    Motions shorter than the window are returned as they are.
+    """
+    window = 2 * int(round(_WINDOW_SECONDS * fps / 2)) + 1
+    if window <= _ORDER or actor.frames < window:
+        return actor
+    root = _savitzky_golay(actor.root_translation, window)
+    rotations = quat_normalize(_savitzky_golay(quat_continuous(actor.joint_rotations), window))
+    return ActorMotion.from_rotations(root, rotations, actor.foot_contacts, actor.rest_offsets)
+
+
+def jitter(positions: Array, fps: float) -> float:
+    """The mean size of the joints' third derivative in m/s^3; positions (T, J, 3)."""
+    if len(positions) < 4:
+        return 0.0
+    return float(np.linalg.norm(np.diff(positions, n=3, axis=0), axis=-1).mean() * fps**3)
+
+
+def _savitzky_golay(values: Array, window: int) -> Array:
+    from scipy.signal import savgol_filter  # scipy takes long to import, and takes are read without it
+
+    return savgol_filter(values, window, _ORDER, axis=0, mode="interp")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`intermoe generate`: one sentence to a take file, or to two BVH files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RequestError
+from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from ..take import Take
+
+DEFAULT_DURATION = 5.0
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add `generate`."""
+    parser = subparsers.add_parser(
+        "generate",
+        help="a sentence to the motion of two people",
+        description="Generate the motion of two people from one sentence.",
+    )
+    parser.add_argument("prompt", metavar="TEXT", help="what the two people do")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT", help="OUT.npz, or OUT.bvh for two BVH files"
+    )
+    parser.add_argument("--duration", type=float, metavar="S", help="seconds (default 5, or the bundle's limit)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="one seed is one motion (default 0)")
+    parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: the bundle's)")
+    parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the sentence")
+    parser.add_argument(
+        "--variations", type=int, default=1, metavar="K", help="K motions of seeds N, N+1, ... (OUT_1, OUT_2, ...)"
+    )
+    parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: $INTERMOE_BUNDLE or the starter)")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--no-cleanup", action="store_true", help="leave floor, feet and jitter as decoded")
+    parser.add_argument("--fps", type=float, metavar="F", help="resample to this frame rate (default: the model's)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate and write. Returns the exit status."""
+    output: Path = args.output
+    if output.suffix.lower() not in (".npz", ".bvh") or not output.stem:
+        raise RequestError(f"the output must end in .npz or .bvh (it is {output.name!r})")
+    if args.fps is not None and not 1.0 <= args.fps <= 1000.0:
+        raise RequestError("--fps must be from 1 to 1000")
+
+    from ..bundle import Bundle
+    from ..generate import Engine, GenerateRequest
+    from ..runtime.text import clean_prompt
+
+    clean_prompt(args.prompt)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    bundle = Bundle.open(args.bundle)
+    longest = bundle.card.max_duration
+    request = GenerateRequest(
+        prompt=args.prompt,
+        duration=args.duration if args.duration is not None else min(DEFAULT_DURATION, longest),
+        seed=args.seed,
+        steps=args.steps,
+        guidance=args.guidance,
+        variations=args.variations,
+        cleanup=not args.no_cleanup,
+    )
+    engine = Engine(bundle, args.device)
+    engine.check(request)
+    reason = " (no CUDA session to be had)" if args.device == "auto" and engine.device == "cpu" else ""
+    print(f"bundle: {bundle.card.name} · device: {engine.device}{reason}", file=sys.stderr)
+    bar = ProgressBar()
+    try:
+        takes = engine.generate(request, bar)
+    finally:
+        bar.close()
+    for warning in takes[0].meta["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    for index, take in enumerate(takes, start=1):
+        if args.fps is not None:
+            take = take.resampled(args.fps)
+        target = output if len(takes) == 1 else output.with_name(f"{output.stem}_{index}{output.suffix}")
+        for path in _write(take, target):
+            print(path)
+    return 0
+
+
+def _write(take: Take, target: Path) -> tuple[Path, ...]:
+    if target.suffix.lower() == ".bvh":
+        from ..formats.bvh_writer import write_bvh
+
+        return write_bvh(take, target)
+    return (take.save(target),)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`intermoe retarget`: a take onto two rigs, through Blender's Python module in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ..errors import EngineError
+
+_MODULE = "blender_addon.headless.retarget"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add `retarget`."""
+    parser = subparsers.add_parser(
+        "retarget",
+        help="a take onto two rigs: FBX files, one scene, a report",
+        description="Put a take onto two rigs (.blend, .fbx, .glb, .gltf). Needs the extra 'blender'.",
+    )
+    parser.add_argument("take", metavar="TAKE", type=Path, help="take file (.npz)")
+    parser.add_argument("--rig-a", required=True, metavar="FILE", type=Path, help="rig of person A")
+    parser.add_argument("--rig-b", required=True, metavar="FILE", type=Path, help="rig of person B")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files")
+    parser.add_argument("--report", metavar="FILE", type=Path, help="where to write the report (JSON)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the take, then hand over to Blender's module. Returns its exit status."""
+    from ..take import Take
+
+    Take.load(args.take)
+    for rig in (args.rig_a, args.rig_b):
+        if not rig.is_file():
+            raise EngineError(f"there is no rig file at {rig}; give a .blend, .fbx, .glb or .gltf file")
+    if importlib.util.find_spec("bpy") is None:
+        raise EngineError('retargeting needs Blender as a module; run: pip install "intermoe-blender[blender]"')
+    command = [sys.executable, "-m", _MODULE, str(args.take), "--rig-a", str(args.rig_a), "--rig-b", str(args.rig_b)]
+    command += ["-o", str(args.output)]
+    if args.report is not None:
+        command += ["--report", str(args.report)]
+    environment = dict(os.environ)
+    root = Path(__file__).resolve().parents[2]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
+    status = subprocess.run(command, env=environment, check=False).returncode
+    return status if status in (0, 2) else 1

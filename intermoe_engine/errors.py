@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors that reach the user: each carries one sentence that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class EngineError(RuntimeError):
+    """The engine cannot do what was asked; the message is one line for the user."""
+
+
+class DeviceError(EngineError):
+    """The device that was asked for is not to be had."""
+
+
+class RequestError(EngineError, ValueError):
+    """A prompt or a setting is outside what the engine takes."""
+
+
+class Cancelled(Exception):
+    """The caller asked to stop; nothing was written."""

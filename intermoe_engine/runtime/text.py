@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prompts to condition vectors."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..bundle.card import TextLimits
+from ..bundle.errors import BundleError
+from ..errors import EngineError, RequestError
+from .session import Graph
+
+MAX_PROMPT_CHARACTERS = 10_000
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """The condition `text` (E,) float32 of one prompt, and a warning when the prompt was cut."""
+
+    text: np.ndarray
+    tokens: int
+    warning: str | None
+
+
+def clean_prompt(prompt: str) -> str:
+    """The prompt without control characters and surplus white space. Raises RequestError when nothing is left."""
+    # Control characters and lone surrogates mean nothing to a tokenizer, and break logs and JSON.
+    printable = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in prompt)
+    cleaned = " ".join(printable.split())
+    if not cleaned:
+        raise RequestError("the prompt is empty; describe what the two people do")
+    if len(cleaned) > MAX_PROMPT_CHARACTERS:
+        raise RequestError(f"the prompt has {len(cleaned)} characters; shorten it to one or two sentences")
+    return cleaned
+
+
+class TextEncoder:
+    """A tokenizer and the text graph of a bundle."""
+
+    def __init__(self, tokenizer_json: bytes, graph: Graph, limits: TextLimits) -> None:
+        """tokenizer_json: a Hugging Face `tokenizer.json`. Raises EngineError or BundleError."""
+        try:
+            from tokenizers import Tokenizer
+        except Exception as error:
+            raise EngineError(
+                'the tokenizers package cannot be imported; install it with: pip install "intermoe-blender[cpu]"'
+            ) from error
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json.decode("utf-8"))
+        except Exception as error:  # the Rust side raises plain Exception
+            raise BundleError("tokenizer.json cannot be read; download the bundle again") from error
+        self._graph = graph
+        self._limits = limits
+        padding = self._tokenizer.padding or {}
+        self._pad_id = int(padding.get("pad_id", 0))
+        self._tokenizer.no_padding()
+        # A graph with a fixed width (CLIP reads all 77 positions) must be filled up to it.
+        width = graph.input_shape("input_ids")[1]
+        self._fixed_width = width if isinstance(width, int) else limits.max_tokens if limits.pad_to_max_tokens else None
+
+    def encode(self, prompt: str) -> EncodedText:
+        """The condition of one prompt. Raises RequestError for an empty prompt."""
+        cleaned = clean_prompt(prompt)
+        limit = self._limits.max_tokens
+        self._tokenizer.no_truncation()
+        wanted = len(self._tokenizer.encode(cleaned).ids)
+        self._tokenizer.enable_truncation(limit)
+        ids = self._tokenizer.encode(cleaned).ids
+        text = self._graph.run(**self._inputs(ids))
+        if text.shape != (1, self._limits.width):
+            raise BundleError(
+                f"the text encoder gives {text.shape[-1]} numbers where the bundle promises {self._limits.width}"
+            )
+        warning = None
+        if wanted > limit:
+            warning = f"the prompt has {wanted} tokens and was cut after {limit}; shorten it so that all of it counts"
+        return EncodedText(text[0].astype(np.float32), len(ids), warning)
+
+    def _inputs(self, ids: list[int]) -> dict[str, np.ndarray]:
+        width = self._fixed_width or len(ids)
+        input_ids = np.full((1, width), self._pad_id, dtype=np.int64)
+        attention_mask = np.zeros((1, width), dtype=np.int64)
+        input_ids[0, : len(ids)] = ids
+        attention_mask[0, : len(ids)] = 1
+        return {"input_ids": input_ids, "attention_mask": attention_mask}

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the worker can do: each method takes a job and gives back a JSON object."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..bundle import Bundle, BundleError
+from ..errors import Cancelled, DeviceError, EngineError, RequestError
+from ..generate import Engine, GenerateRequest
+from ..take import Take, TakeError
+from .protocol import Code
+
+if TYPE_CHECKING:
+    from .server import RunningJob
+
+Method = Callable[["RunningJob"], dict[str, Any]]
+
+
+class EngineCache:
+    """The engine that was used last, kept loaded until another bundle or device is asked for."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._engine: Engine | None = None
+
+    @property
+    def loaded(self) -> Engine | None:
+        """The engine in memory, if any."""
+        return self._engine
+
+    def get(self, path: str | None, device: str) -> Engine:
+        """An engine for the bundle at `path` (None: the default). Raises BundleError, EngineError."""
+        stamp = _stamp(path)
+        if self._engine is not None and stamp is not None and self._key == (stamp, device):
+            return self._engine
+        bundle = Bundle.open(path)
+        if self._engine is None or self._key is None or self._key[1] != device or (
+            self._engine.bundle.sha256 != bundle.sha256
+        ):
+            # Two sets of weights at once would be the peak of memory: let the old one go first.
+            self._engine = None
+            self._engine = Engine(bundle, device)
+        self._key = (stamp, device)
+        return self._engine
+
+
+_engines = EngineCache()
+
+
+def generate(job: RunningJob) -> dict[str, Any]:
+    """params: prompt, folder (where takes are written), and optionally duration, seed, steps, guidance,
+    variations, cleanup, bundle (path), device. Result: takes (paths), device, bundle {id, sha256}, warnings."""
+    params = job.request.params
+    folder = _folder(params)
+    request = GenerateRequest(
+        prompt=_typed(params, "prompt", str, ""),
+        duration=float(_typed(params, "duration", (int, float), GenerateRequest.duration)),
+        seed=_typed(params, "seed", int, GenerateRequest.seed),
+        steps=_typed(params, "steps", int, None),
+        guidance=_typed(params, "guidance", (int, float), None),
+        variations=_typed(params, "variations", int, 1),
+        cleanup=_typed(params, "cleanup", bool, True),
+    )
+    job.report("loading", 0, 1)
+    engine = _engines.get(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto"))
+    job.check()
+    takes = engine.generate(request, job.report, job.is_cancelled)
+    paths = [str(take.save(_new_file(folder, f"take-{take.seed}-"))) for take in takes]
+    return {
+        "takes": paths,
+        "device": engine.device,
+        "bundle": {"id": engine.bundle.card.id, "sha256": engine.bundle.sha256},
+        "warnings": takes[0].meta["warnings"],
+    }
+
+
+def retarget(job: RunningJob) -> dict[str, Any]:
+    """params: take (path), rig_a, rig_b (RigDescription as a dict), folder, and optionally mapping_a, mapping_b,
+    settings, fps (of the scene). Result: actor_a, actor_b (npz paths of RigMotion), report, pair_scale."""
+    from ..retarget import BoneMapping, RetargetSettings, RigDescription, retarget_pair
+
+    params = job.request.params
+    folder = _folder(params)
+    job.report("retargeting", 0, 1)
+    take = Take.load(_typed(params, "take", str, ""))
+    fps = _typed(params, "fps", (int, float), None)
+    if fps is not None:
+        if not 0 < fps <= 1000:
+            raise RequestError("the frame rate must be above 0 and at most 1000")
+        take = take.resampled(float(fps))
+    rigs = [RigDescription.from_dict(_typed(params, name, dict, {})) for name in ("rig_a", "rig_b")]
+    mappings = [
+        BoneMapping.from_dict(params[name]) if params.get(name) is not None else None
+        for name in ("mapping_a", "mapping_b")
+    ]
+    settings = RetargetSettings(**_typed(params, "settings", dict, {}))
+    job.check()
+    pair = retarget_pair(take, rigs[0], rigs[1], mappings[0], mappings[1], settings)
+    job.check()
+    paths = [_new_file(folder, "rig-motion-") for _ in pair.actors]
+    for motion, path in zip(pair.actors, paths, strict=True):
+        motion.save(path)
+    job.report("retargeting", 1, 1)
+    return {
+        "actor_a": str(paths[0]),
+        "actor_b": str(paths[1]),
+        "report": pair.report,
+        "pair_scale": float(pair.pair_scale),
+    }
+
+
+def status(job: RunningJob) -> dict[str, Any]:
+    """Versions, the process, and what is loaded."""
+    from ..health import versions
+
+    engine = _engines.loaded
+    loaded = None
+    if engine is not None:
+        loaded = {
+            "id": engine.bundle.card.id,
+            "sha256": engine.bundle.sha256,
+            "path": str(engine.bundle.path),
+            "device": engine.device,
+        }
+    return {"pid": os.getpid(), "versions": versions(), "loaded": loaded}
+
+
+def doctor(job: RunningJob) -> dict[str, Any]:
+    """params: bundle (path), device. Result: every check of `intermoe doctor`."""
+    from ..health import examine
+
+    params = job.request.params
+    return {
+        "checks": [
+            check.to_dict()
+            for check in examine(
+                _typed(params, "bundle", str, None), _typed(params, "device", str, "auto")
+            )
+        ]
+    }
+
+
+METHODS: dict[str, Method] = {
+    "generate": generate,
+    "retarget": retarget,
+    "status": status,
+    "doctor": doctor,
+}
+
+
+def describe_error(error: Exception) -> tuple[str, str, str]:
+    """Code, message and hint of an exception. Messages of known errors already say what to do."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, Cancelled):
+        return Code.CANCELLED, "cancelled", ""
+    if isinstance(error, BundleError):
+        return Code.BUNDLE, message, "choose another bundle in the preferences"
+    if isinstance(error, DeviceError):
+        return Code.DEVICE, message, "choose the device auto or cpu"
+    if isinstance(error, (RequestError, TakeError)) or type(error).__module__.startswith(_RETARGET):
+        return Code.BAD_INPUT, message, ""
+    if isinstance(error, EngineError):
+        return Code.ENGINE, message, ""
+    if isinstance(error, OSError):
+        return Code.ENGINE, message, "check that the disk is not full and the folder can be written"
+    return Code.INTERNAL, f"{type(error).__name__}: {message}", "see the engine's log"
+
+
+_RETARGET = f"{__name__.split('.worker')[0]}.retarget"
+
+
+def _typed(params: dict[str, Any], name: str, kind: type | tuple[type, ...], default: Any) -> Any:
+    """A parameter of the right type, `default` where it is absent or null. Raises RequestError."""
+    value = params.get(name)
+    if value is None:
+        return default
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    # True is an int to Python, but not to whoever fills in a form.
+    if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kinds):
+        raise RequestError(f"{name} must be {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}")
+    return value
+
+
+def _folder(params: dict[str, Any]) -> Path:
+    folder = Path(_typed(params, "folder", str, ""))
+    if not folder.is_absolute() or not folder.is_dir():
+        raise RequestError("folder must be an existing folder, given in full")
+    return folder
+
+
+def _new_file(folder: Path, prefix: str) -> Path:
+    handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npz")
+    os.close(handle)
+    return Path(path)
+
+
+def _stamp(path: str | None) -> tuple[Any, ...] | None:
+    """What changes when the bundle at `path` is replaced, without reading it; None where that cannot be told."""
+    from ..bundle import default_bundle_path
+
+    file = Path(path).expanduser() if path is not None else default_bundle_path()
+    try:
+        info = file.stat() if file.is_file() else (file / "bundle.json").stat()
+    except OSError:
+        return None
+    return str(file), info.st_mtime_ns, info.st_size
