@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m export`: a training run becomes a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from export.bundle_writer import ExportError
+from export.graph_builder import PRECISIONS
+from export.parity import ParityError
+from export.run import Precisions, export_run
+from intermoe_engine.bundle import BundleError
+from training.text.minilm import MiniLMNotFound
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of the export."""
+    standard = Precisions()
+    arguments = argparse.ArgumentParser(
+        prog="python -m export", description="Make a bundle of a training run."
+    )
+    arguments.add_argument("--run", required=True, metavar="DIR", help="folder of the finished training run")
+    arguments.add_argument(
+        "-o", "--output", required=True, metavar="PATH", help="bundle to write: .zip, or a new folder"
+    )
+    for part in ("denoiser", "vae", "text-encoder"):
+        arguments.add_argument(
+            f"--{part}-precision",
+            choices=PRECISIONS,
+            default=getattr(standard, part.replace("-", "_")),
+            help="how its weights are stored (default: %(default)s); arithmetic is float32 in any case",
+        )
+    arguments.add_argument(
+        "--max-megabytes", type=float, metavar="MB", help="refuse when the graphs weigh more together"
+    )
+    return arguments
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 refused or failed, 2 wrong command line."""
+    options = parser().parse_args(argv)
+    precisions = Precisions(options.denoiser_precision, options.vae_precision, options.text_encoder_precision)
+    try:
+        export_run(options.run, options.output, precisions, options.max_megabytes, log=print)
+    except (BundleError, ExportError, MiniLMNotFound, OSError, ParityError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

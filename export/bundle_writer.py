@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write bundles: graphs, tokenizer, statistics and the card with the checksum of each file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intermoe_engine.bundle.card import CARD_NAME, SCHEMA, BundleCard
+from intermoe_engine.skeleton import Skeleton
+from training.model.config import FRAMES_PER_LATENT, ModelConfig
+from training.model.skeleton_graph import PARTS
+
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same input gives the same bytes
+_TOP_LEVEL = (
+    "id",
+    "name",
+    "licence",
+    "fps",
+    "frames",
+    "default_steps",
+    "default_guidance",
+    "max_tokens",
+    "example_prompts",
+)
+
+
+class ExportError(RuntimeError):
+    """The bundle cannot be made; the message is one line that says why and what to do."""
+
+
+def bundle_card(
+    config: ModelConfig,
+    skeleton: Skeleton,
+    description: Mapping[str, Any],
+    max_tokens: int,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of bundle.json without `files`.
+
+    description: the run's card. Its entries id, name, licence, fps (30), frames ({min, max}; 15 and 300),
+    default_steps (50), default_guidance (3.5) and example_prompts have places of their own; all others, such as
+    what the model knows, how it was trained and how it scored, go into `provenance` as they are.
+    """
+    missing = [key for key in ("id", "name", "licence") if not description.get(key)]
+    if missing:
+        raise ExportError(f"the run's card.json lacks {', '.join(missing)}; add them and export again")
+    frames = description.get("frames") or {}
+    free = {key: value for key, value in description.items() if key not in _TOP_LEVEL}
+    return {
+        "schema": SCHEMA,
+        "id": description["id"],
+        "name": description["name"],
+        "skeleton": skeleton.to_dict(),
+        "feature_layout": config.feature_layout,
+        "fps": description.get("fps", 30),
+        "frames": {
+            "min": frames.get("min", 15),
+            "max": frames.get("max", 300),
+            "multiple": FRAMES_PER_LATENT,
+        },
+        "latent": {
+            "persons": 2,
+            "groups": PARTS,
+            "channels": config.vae_channels,
+            "downsample": FRAMES_PER_LATENT,
+        },
+        "text": {"max_tokens": max_tokens, "width": config.text_width, "tokenizer": "tokenizer.json"},
+        "diffusion": {
+            "steps": 1000,
+            "schedule": "cosine",
+            "prediction": "x0",
+            "sampler": "ddim",
+            "default_steps": description.get("default_steps", 50),
+            "default_guidance": description.get("default_guidance", 3.5),
+        },
+        "licence": description["licence"],
+        "provenance": {**free, **provenance},
+        "example_prompts": list(description.get("example_prompts", [])),
+    }
+
+
+def stats_file(mean: np.ndarray, std: np.ndarray, features: int) -> bytes:
+    """`stats.npz` with the features' mean and std, both (F,). Raises ExportError for anything else."""
+    arrays = {"mean": np.asarray(mean, np.float32), "std": np.asarray(std, np.float32)}
+    if (
+        any(a.shape != (features,) or not np.isfinite(a).all() for a in arrays.values())
+        or not (arrays["std"] > 0).all()
+    ):
+        raise ExportError(
+            f"stats.npz must hold mean and std with {features} finite numbers each, std above zero"
+        )
+    contents = {}
+    for name, values in arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, values, allow_pickle=False)
+        contents[f"{name}.npy"] = buffer.getvalue()
+    return _zip(contents, zipfile.ZIP_STORED)
+
+
+def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
+    """Write a bundle to `path`: a zip where it ends in .zip, else a new folder.
+
+    The card gets the size and SHA-256 of each file and is read back through the engine's own checks first. All
+    or nothing: the bundle appears under its name when it is complete.
+
+    Raises:
+        ExportError: the folder exists already, or `path` cannot be written.
+        BundleError: the card would not be accepted by the engine.
+    """
+    path = Path(path)
+    records = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for name, data in sorted(files.items())
+    }
+    document = json.dumps({**card, "files": records}, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    BundleCard.from_json(document)
+    contents = {CARD_NAME: document, **{name: files[name] for name in records}}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == ".zip":
+            _write_zip(path, contents)
+        else:
+            _write_folder(path, contents)
+    except OSError as error:
+        raise ExportError(
+            f"the bundle cannot be written to {path} ({error}); choose another place"
+        ) from error
+    return path
+
+
+def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
+    handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(_zip(contents, zipfile.ZIP_DEFLATED))
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    if path.exists():
+        raise ExportError(f"{path} exists already; remove it or choose another place")
+    partial = Path(tempfile.mkdtemp(prefix=path.name, suffix=".part", dir=path.parent))
+    try:
+        for name, data in contents.items():
+            (partial / name).write_bytes(data)
+        partial.chmod(0o755)
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _zip(contents: Mapping[str, bytes], compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in contents.items():
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3  # the same bytes from every platform
+            entry.compress_type = compression
+            archive.writestr(entry, data, compresslevel=9 if compression == zipfile.ZIP_DEFLATED else None)
+    return buffer.getvalue()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The denoiser as an ONNX graph.
+
+Both people travel as a leading axis of size 2, (2, B, T, d), so that the condition, which they share, broadcasts.
+What depends on the condition alone (every AdaLN scale and shift, the text half of every router) is one matrix
+product for all blocks. The experts of a block are two matrix products, with their gates between; an expert that
+does not take a frame has gate zero there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from torch import nn
+
+from export.graph_builder import GraphBuilder, Precision
+from export.vae_graphs import array
+from training.model.attention import AdaLN, MultiheadAttention
+from training.model.denoiser import Denoiser, DenoiserBlock, sinusoidal_table
+from training.model.moe import TemporalSelectiveMoE
+
+_NORM_EPS = 1e-6  # of AdaLN
+
+
+@dataclass(frozen=True)
+class _Modulation:
+    """1 + scale and shift of one AdaLN, both (B, 1, d)."""
+
+    scale: str
+    shift: str
+
+
+def denoiser_graph(denoiser: Denoiser, precision: Precision = "fp32") -> onnx.ModelProto:
+    """latents (B, T, 2D), timesteps (B) int64, text (B, E), mask (B, T) bool -> clean_latents (B, T, 2D)."""
+    net = denoiser.net
+    width, latent = net.motion_embed.out_features, net.motion_embed.in_features
+    blocks = [block for block in net.blocks if isinstance(block, DenoiserBlock)]
+    g = GraphBuilder("denoiser", precision)
+    latents = g.input("latents", "float", ["B", "T", 2 * latent])
+    timesteps = g.input("timesteps", "int64", ["B"])
+    text = g.input("text", "float", ["B", net.text_embed.in_features])
+    mask = g.input("mask", "bool", ["B", "T"])
+
+    condition = g.op(
+        "Add", _timestep_embedding(g, timesteps, net.embed_timestep, width), _linear(g, text, net.text_embed)
+    )
+    modulations = _modulations(g, condition, blocks, width)
+    routers = _text_routers(g, condition, blocks)
+
+    # The zero key that each attention may look at is always visible.
+    visible = g.op("Pad", g.cast(mask, "int64"), g.constant([0, 0, 0, 1], np.int64), g.constant(1, np.int64))
+    bias = g.unsqueeze(g.visibility(g.cast(visible, "bool")), 1, 2)  # (B, 1, 1, T + 1)
+
+    people = g.transpose(g.reshape(latents, [0, 0, 2, latent]), 2, 0, 1, 3)
+    frames = g.op("Squeeze", g.op("Shape", mask, start=1, end=2), g.constant([0], np.int64))
+    x = g.op("Add", _linear(g, people, net.motion_embed), _positions(g, frames, width))
+    for block, modulation, router in zip(blocks, modulations, routers, strict=True):
+        x = _block(g, x, block, modulation, router, bias, width)
+    clean = g.transpose(_linear(g, x, net.out.linear), 1, 2, 0, 3)
+    g.output(g.reshape(clean, [0, 0, 2 * latent]), "clean_latents", ["B", "T", 2 * latent])
+    return g.build()
+
+
+def _linear(g: GraphBuilder, x: str, layer: nn.Linear) -> str:
+    return g.linear(x, array(layer.weight), None if layer.bias is None else array(layer.bias))
+
+
+def _sinusoid(g: GraphBuilder, steps: str, width: int) -> str:
+    """Rows of the sinusoidal table at whole numbers (N,) -> (N, width), sines in even columns."""
+    # Row 1 of the table holds the rates; taking them back from it keeps one definition.
+    row = sinusoidal_table(2, width)[1].double()
+    rate = np.arctan2(row[0::2].numpy(), row[1::2].numpy())
+    angle = g.op("Mul", g.unsqueeze(g.cast(steps, "float"), 1), g.constant(rate))
+    pairs = g.op("Concat", g.unsqueeze(g.op("Sin", angle), 2), g.unsqueeze(g.op("Cos", angle), 2), axis=2)
+    return g.reshape(pairs, [0, width])
+
+
+def _positions(g: GraphBuilder, frames: str, width: int) -> str:
+    return _sinusoid(g, g.op("Range", g.constant(0, np.int64), frames, g.constant(1, np.int64)), width)
+
+
+def _timestep_embedding(g: GraphBuilder, timesteps: str, module: nn.Module, width: int) -> str:
+    first, second = (module.get_submodule(f"time_embed.{i}") for i in (0, 2))
+    assert isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
+    return _linear(g, g.silu(_linear(g, _sinusoid(g, timesteps, width), first)), second)
+
+
+def _modulations(
+    g: GraphBuilder, condition: str, blocks: list[DenoiserBlock], width: int
+) -> list[list[_Modulation]]:
+    """Per block, the modulations of self-attention, cross-attention, the other person, and the experts."""
+    norms = [[b.sa_block.norm, b.ca_block.norm, b.ca_block.xf_norm, b.ffn.norm] for b in blocks]
+    linears = [_adaln_linear(norm) for row in norms for norm in row]
+    weight = np.concatenate([array(linear.weight) for linear in linears])
+    biases = []
+    for linear in linears:
+        bias = array(linear.bias).copy()
+        bias[:width] += 1.0  # the one of (1 + scale)
+        biases.append(bias)
+    rows = g.unsqueeze(g.linear(g.silu(condition), weight, np.concatenate(biases)), 1)
+    parts = g.split(rows, 2 * len(linears))
+    flat = [_Modulation(scale, shift) for scale, shift in zip(parts[::2], parts[1::2], strict=True)]
+    return [flat[i : i + 4] for i in range(0, len(flat), 4)]
+
+
+def _adaln_linear(norm: AdaLN) -> nn.Linear:
+    linear = norm.emb_layers[1]
+    assert isinstance(linear, nn.Linear)
+    return linear
+
+
+def _text_routers(g: GraphBuilder, condition: str, blocks: list[DenoiserBlock]) -> list[str]:
+    """Per block, the text's part of the router logits, (B, 1, experts)."""
+    weight = np.concatenate([array(block.ffn.text_gate_weight) for block in blocks])
+    return g.split(g.unsqueeze(g.linear(condition, weight, None, exact=True), 1), len(blocks))
+
+
+def _block(
+    g: GraphBuilder,
+    x: str,
+    block: DenoiserBlock,
+    modulations: list[_Modulation],
+    router: str,
+    bias: str,
+    width: int,
+) -> str:
+    own, query, other, experts = modulations
+    plain = g.layer_norm(
+        x, width, _NORM_EPS
+    )  # both attentions read these features, each modulated in its own way
+    seen = _modulate(g, g.op("Gather", plain, g.constant([1, 0], np.int64), axis=0), other)
+    y = _modulate(g, plain, own)
+    x = g.op("Add", x, _attention(g, y, y, block.sa_block.attention, bias, width))
+    y = _modulate(g, g.layer_norm(x, width, _NORM_EPS), query)
+    x = g.op("Add", x, _attention(g, y, seen, block.ca_block.attention, bias, width))
+    y = _modulate(g, g.layer_norm(x, width, _NORM_EPS), experts)
+    return g.op("Add", x, _experts(g, x, y, block.ffn, router))
+
+
+def _modulate(g: GraphBuilder, x: str, modulation: _Modulation) -> str:
+    return g.op("Add", g.op("Mul", x, modulation.scale), modulation.shift)
+
+
+def _attention(
+    g: GraphBuilder, x: str, memory: str, module: MultiheadAttention, bias: str, width: int
+) -> str:
+    """x and memory (2, B, T, d) -> (2, B, T, d), with one more key and value of zeros."""
+    weight, offset = array(module.in_proj_weight), array(module.in_proj_bias)
+    root = np.float32(np.sqrt(width / module.heads))
+    query = g.linear(x, weight[:width] / root, offset[:width] / root)
+    joined = g.linear(memory, weight[width:], offset[width:])
+    key, value = g.split(g.op("Pad", joined, g.constant([0, 0, 0, 0, 0, 0, 1, 0], np.int64)), 2)
+    mixed = g.attention(query, key, value, module.heads, width, g.unsqueeze(bias, 0), lead=2)
+    return _linear(g, mixed, module.out_proj)
+
+
+def _experts(g: GraphBuilder, x: str, normed: str, moe: TemporalSelectiveMoE, router: str) -> str:
+    """Gated sum over all experts, (2, B, T, d) -> the same; routing reads `x` as it was before the AdaLN."""
+    count = len(moe.experts)
+    layers = {
+        name: [array(expert.get_parameter(f"{name}.weight")) for expert in moe.experts]
+        for name in ("gate_proj", "up_proj", "down_proj")
+    }
+    # The router decides by comparison, so its weights stay exact at every precision.
+    logits = g.op("Add", g.linear(x, array(moe.gate_weight), None, exact=True), router)
+    chance = g.op("Add", g.op("Sigmoid", logits), g.constant(array(moe.aux_bias)[:, 0]))
+    takes = g.cast(g.op("Greater", chance, g.constant(0.0)), "float")
+    gates = g.op("Mul", g.op("Softmax", logits, axis=-1), takes)
+    joined = g.linear(normed, np.concatenate(layers["gate_proj"] + layers["up_proj"]), None)
+    gate, up = g.split(joined, 2)
+    hidden = layers["gate_proj"][0].shape[0]
+    inner = g.reshape(g.op("Mul", g.silu(gate), up), [0, 0, 0, count, hidden])
+    inner = g.reshape(g.op("Mul", inner, g.unsqueeze(gates, 4)), [0, 0, 0, count * hidden])
+    # int8 needs a scale per expert, so its matrices are not joined into one column range before scaling.
+    down = np.stack([weight.T for weight in layers["down_proj"]])  # (experts, hidden, d)
+    return g.op("MatMul", inner, g.reshape(g.weight(down), [count * hidden, -1]))

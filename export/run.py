@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A training run's folder -> a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from export import parity
+from export.bundle_writer import ExportError, bundle_card, stats_file, write_bundle
+from export.captions import CAPTIONS
+from export.denoiser_graph import denoiser_graph
+from export.graph_builder import Precision
+from export.text_encoder import SentenceEncoder, text_encoder_graph, tokenizer_json
+from export.vae_graphs import vae_decoder_graph, vae_encoder_graph
+from intermoe_engine.skeleton import Skeleton
+from training.model import InterMoE, ModelConfig
+from training.text.minilm import DEFAULT_MAX_TOKENS, MODEL_ID, load_minilm, tokenize
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Precisions:
+    """How the weights of each part are stored."""
+
+    denoiser: Precision = "fp16-storage"
+    vae: Precision = "fp32"
+    text_encoder: Precision = "int8-storage"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run leaves behind."""
+
+    model: InterMoE
+    mean: np.ndarray
+    std: np.ndarray
+    skeleton: Skeleton
+    card: Mapping[str, Any]
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read config.json, vae.safetensors, denoiser.safetensors, stats.npz, skeleton.json and card.json.
+
+    The weights are named as in `InterMoE`; `model.` and the part's own prefix (`vae.`, `denoiser.`) may be left
+    out. Raises ExportError with what is missing or does not fit.
+    """
+    folder = Path(folder)
+    names = (
+        "config.json",
+        "vae.safetensors",
+        "denoiser.safetensors",
+        "stats.npz",
+        "skeleton.json",
+        "card.json",
+    )
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ExportError(f"{folder} is not a finished training run: it lacks {', '.join(missing)}")
+    try:
+        model = InterMoE(ModelConfig.from_dict(_json(folder / "config.json")))
+        state = {
+            **_named(load_file(folder / "vae.safetensors"), "vae"),
+            **_named(load_file(folder / "denoiser.safetensors"), "denoiser"),
+        }
+        _load(model, state)
+        skeleton = Skeleton.from_dict(_json(folder / "skeleton.json"))
+        with np.load(folder / "stats.npz", allow_pickle=False) as arrays:
+            mean, std = arrays["mean"], arrays["std"]
+        card = _json(folder / "card.json")
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ExportError(f"{folder} cannot be exported: {error}") from error
+    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not valid JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{path.name} must hold one JSON object")
+    return document
+
+
+def _named(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Keys as in InterMoE. A file speaks for its own part and, with the denoiser, for the text head."""
+    named = {}
+    for key, tensor in tensors.items():
+        key = key.removeprefix("model.")
+        if part == "denoiser" and key.startswith("vae."):
+            continue  # a copy that the VAE's own file overrides
+        known = key.startswith((f"{part}.", "clipTransEncoder.", "clip_ln."))
+        named[key if known else f"{part}.{key}"] = tensor.float()
+    return named
+
+
+def _load(model: InterMoE, state: dict[str, Tensor]) -> None:
+    wanted = model.state_dict()
+    wrong = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
+    problems = {
+        "lack": sorted(wanted.keys() - state.keys()),
+        "hold unknown": sorted(state.keys() - wanted.keys()),
+        "misshape": wrong,
+    }
+    for verb, keys in problems.items():
+        if keys:
+            raise ValueError(
+                f"the weights {verb} {len(keys)} entries, the first is {keys[0]}; check config.json"
+            )
+    model.load_state_dict(state)
+
+
+def export_model(
+    model: InterMoE,
+    encoder: SentenceEncoder,
+    tokens: Sequence[tuple[np.ndarray, np.ndarray]],
+    precisions: Precisions,
+    max_tokens: int,
+    log: Log = lambda line: None,
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """The four graphs as files, each proved against torch, and what the proof measured.
+
+    A graph with reduced weights is first proved in float32, so that what remains is rounding alone.
+    Raises ParityError.
+    """
+    vae, denoiser = model.vae, model.denoiser
+    graphs: list[
+        tuple[Precision, Callable[[Precision], onnx.ModelProto], Callable[..., parity.ParityResult]]
+    ] = [
+        (
+            precisions.text_encoder,
+            lambda p: text_encoder_graph(encoder, p, max_tokens),
+            lambda graph, p: parity.check_text_encoder(graph, encoder, tokens, p),
+        ),
+        (
+            precisions.denoiser,
+            lambda p: denoiser_graph(denoiser, p),
+            lambda graph, p: parity.check_denoiser(graph, denoiser, p),
+        ),
+        (
+            precisions.vae,
+            lambda p: vae_encoder_graph(vae, p),
+            lambda graph, p: parity.check_vae_encoder(graph, vae, p),
+        ),
+        (
+            precisions.vae,
+            lambda p: vae_decoder_graph(vae, p),
+            lambda graph, p: parity.check_vae_decoder(graph, vae, p),
+        ),
+    ]
+    files: dict[str, bytes] = {}
+    measured: list[dict[str, Any]] = []
+    for precision, write, check in graphs:
+        for step in dict.fromkeys(("fp32", precision)):
+            graph = write(step)
+            result = check(graph, step)
+            measured.append(result.to_dict())
+            log(f"{result.graph} {step}: largest error {result.max_abs_error:.2e} ({result.tolerance})")
+        files[f"{graph.graph.name}.onnx"] = graph.SerializeToString(deterministic=True)
+    return files, measured
+
+
+def export_run(
+    folder: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    precisions: Precisions | None = None,
+    max_megabytes: float | None = None,
+    log: Log = lambda line: None,
+) -> Path:
+    """Make a bundle of the run in `folder` at `output` (.zip, or a folder that does not exist yet).
+
+    max_megabytes: refuse when the four graphs together weigh more (10^6 bytes each). None: any size.
+    Raises ExportError, ParityError, MiniLMNotFound or BundleError; nothing is written then.
+    """
+    precisions = precisions or Precisions()
+    run = load_run(folder)
+    max_tokens = int(run.card.get("max_tokens", DEFAULT_MAX_TOKENS))
+    minilm, tokenizer = load_minilm(max_tokens)
+    encoder = SentenceEncoder(minilm, run.model.text_head).eval()
+    batches = [CAPTIONS[:1], CAPTIONS[1:3], CAPTIONS]
+    tokens = [tokenize(tokenizer, batch) for batch in batches]
+    files, measured = export_model(run.model, encoder, tokens, precisions, max_tokens, log)
+    total = sum(map(len, files.values())) / 1e6
+    if max_megabytes is not None and total > max_megabytes:
+        raise ExportError(
+            f"the graphs weigh {total:.1f} MB where {max_megabytes:g} MB are allowed; "
+            "choose a lower precision for the denoiser or train a smaller one"
+        )
+    files["tokenizer.json"] = tokenizer_json(max_tokens)
+    files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
+    provenance = {
+        "model": run.model.config.to_dict(),
+        "parity": measured,
+        "precision": {
+            "denoiser": precisions.denoiser,
+            "vae": precisions.vae,
+            "text_encoder": precisions.text_encoder,
+        },
+        "text_encoder": {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"},
+        "exported_with": {"torch": torch.__version__, "onnx": onnx.__version__},
+    }
+    card = bundle_card(run.model.config, run.skeleton, run.card, max_tokens, provenance)
+    path = write_bundle(output, card, files)
+    log(f"{path}: graphs of {total:.1f} MB")
+    return path
