@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which bones of a rig follow which joints of the take: a table that a person can read, edit and save."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import RigError
+from .rig import RigDescription
+
+SIDES = ("l", "r")
+SLOTS = (
+    "root",
+    "pelvis",
+    "spine",
+    "neck",
+    "head",
+    *(f"{s}_{joint}" for s in SIDES for joint in ("collar", "shoulder", "elbow", "wrist")),
+    *(f"{s}_{joint}" for s in SIDES for joint in ("hip", "knee", "ankle", "foot")),
+)
+"""Rows of a mapping, named by SMPL joint (the joint at the bone's head). "spine" stands for spine1 to
+spine3 and, like "neck", takes any number of bones from bottom to top; "root" is a control that carries the
+pelvis's location where another bone carries its rotation (generated Rigify's torso), else empty."""
+
+CHAIN_SLOTS = ("spine", "neck")
+REQUIRED = (
+    "pelvis",
+    *(f"{s}_{joint}" for s in SIDES for joint in ("hip", "knee", "ankle", "shoulder", "elbow")),
+)
+_PLAIN = {
+    "pelvis": "hips",
+    "hip": "upper leg",
+    "knee": "lower leg",
+    "ankle": "foot",
+    "foot": "toes",
+    "collar": "shoulder",
+    "shoulder": "upper arm",
+    "elbow": "lower arm",
+    "wrist": "hand",
+}
+
+
+def slot_label(slot: str) -> str:
+    """What an animator calls the bone of a row: "l_knee" is the "left lower leg"."""
+    side, _, joint = slot.rpartition("_")
+    name = _PLAIN.get(joint, joint)
+    return {"l": "left ", "r": "right "}.get(side, "") + name
+
+
+@dataclass(frozen=True)
+class MappingRow:
+    """One row: the bones (bottom to top) that follow a joint, why, and how sure (0 to 1)."""
+
+    joint: str
+    bones: tuple[str, ...] = ()
+    reason: str = ""
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True)
+class BoneMapping:
+    """The rows of one rig and what the rig needs beside them.
+
+    preset: the preset's name, "names" for the fall-back or "custom". anchors: joint -> the bone whose head
+    marks the joint where the keyed bone's head does not. properties: (pose bone, custom property, value)
+    that must be set for the keyed bones to drive the rig. followers: bone -> the bone that it follows
+    rigidly through constraints rather than through its parent (for the forward kinematics).
+    """
+
+    rows: tuple[MappingRow, ...]
+    preset: str = "custom"
+    anchors: dict[str, str] = field(default_factory=dict)
+    properties: tuple[tuple[str, str, float], ...] = ()
+    followers: dict[str, str] = field(default_factory=dict)
+
+    def bones_for(self, joint: str) -> tuple[str, ...]:
+        """The bones of a row, empty where there is none."""
+        return next((row.bones for row in self.rows if row.joint == joint), ())
+
+    def bone_for(self, joint: str) -> str | None:
+        """The first bone of a row, or None."""
+        return next(iter(self.bones_for(joint)), None)
+
+    @property
+    def keyed_bones(self) -> list[str]:
+        """All mapped bones, in row order, each once."""
+        return list(dict.fromkeys(bone for row in self.rows for bone in row.bones))
+
+    def missing(self) -> list[str]:
+        """Required rows that have no bone."""
+        return [slot for slot in REQUIRED if not self.bones_for(slot)]
+
+    def checked(self, rig: RigDescription) -> BoneMapping:
+        """Itself, if it fits the rig; RigError saying what is missing and what to do otherwise."""
+        unknown = [row.joint for row in self.rows if row.joint not in SLOTS]
+        if unknown:
+            raise RigError(f"The bone mapping has unknown rows {', '.join(unknown)}; use {', '.join(SLOTS)}.")
+        absent = [bone for bone in self.keyed_bones if bone not in rig.index]
+        if absent:
+            raise RigError(
+                f"'{rig.name}' has no bone called {', '.join(map(repr, absent))}; "
+                "correct these rows of the bone mapping or map the rig again."
+            )
+        missing = self.missing()
+        if missing:
+            raise RigError(
+                f"'{rig.name}': no bone found for {', '.join(map(slot_label, missing))}; "
+                "pick these bones by hand in the bone mapping, or choose a humanoid armature."
+            )
+        seen: dict[str, str] = {}
+        for row in self.rows:
+            for bone in row.bones:
+                if bone in seen:
+                    raise RigError(
+                        f"'{rig.name}': bone '{bone}' is mapped to both {slot_label(seen[bone])} and "
+                        f"{slot_label(row.joint)}; leave it in one row."
+                    )
+                seen[bone] = row.joint
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "schema": 1,
+            "preset": self.preset,
+            "rows": [
+                {"joint": r.joint, "bones": list(r.bones), "reason": r.reason, "confidence": r.confidence}
+                for r in self.rows
+            ],
+            "anchors": dict(self.anchors),
+            "properties": [list(p) for p in self.properties],
+            "followers": dict(self.followers),
+        }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> BoneMapping:
+        """The inverse of to_dict; RigError on a malformed table."""
+        try:
+            rows = tuple(
+                MappingRow(
+                    str(r["joint"]),
+                    tuple(str(b) for b in r["bones"]),
+                    str(r.get("reason", "chosen by hand")),
+                    float(r.get("confidence", 1.0)),
+                )
+                for r in data["rows"]
+            )
+            properties = tuple((str(b), str(p), float(v)) for b, p, v in data.get("properties", ()))
+            return BoneMapping(
+                rows,
+                str(data.get("preset", "custom")),
+                dict(data.get("anchors", {})),
+                properties,
+                dict(data.get("followers", {})),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RigError(
+                f"This is not a bone mapping ({error}); save it again from a mapped rig."
+            ) from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the table as JSON (to a temporary name, then renamed)."""
+        path = Path(path)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+    @staticmethod
+    def load(path: str | Path) -> BoneMapping:
+        """Read a saved table; RigError if it cannot be read."""
+        try:
+            return BoneMapping.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise RigError(f"The bone mapping '{path}' cannot be read ({error}).") from error
+
+
+def map_bones(rig: RigDescription) -> BoneMapping:
+    """The best mapping of a rig: the fullest preset that fits, else normalised names with the hierarchy.
+
+    Rows without a safe candidate stay empty. Raises RigError where a required bone has none.
+    """
+    from .names import map_by_names
+    from .presets import map_by_presets
+
+    return (map_by_presets(rig) or map_by_names(rig)).checked(rig)

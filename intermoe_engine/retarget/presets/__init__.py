@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bone mappings of well-known rig families, one JSON file each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..mapping import CHAIN_SLOTS, REQUIRED, SIDES, BoneMapping, MappingRow
+from ..rig import RigDescription
+
+PRESETS = ("rigify_generated", "rigify_metarig", "mixamo", "unreal", "smpl")
+
+
+@cache
+def load_table(name: str) -> dict[str, Any]:
+    """One packaged table by name."""
+    return json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def map_by_presets(rig: RigDescription) -> BoneMapping | None:
+    """The mapping of the preset that fills the most rows; None where none has all required bones."""
+    found = [m for name in PRESETS if (m := apply_preset(rig, load_table(name))) is not None]
+    # Earlier presets win ties, so the order above goes from special to general.
+    return max(found, key=lambda m: len(m.keyed_bones), default=None)
+
+
+def apply_preset(rig: RigDescription, table: dict[str, Any]) -> BoneMapping | None:
+    """The preset's mapping of this rig, or None where a required bone or the hierarchy does not fit.
+
+    Names are compared without regard to case, after a prefix common to all of them that ends in a
+    separator ("mixamorig:", "Armature|", "m_avg_") or is "mixamorig" itself.
+    """
+    exact = bool(table.get("exact_names"))
+    by_name = {(n if exact else n.lower()): n for n in rig.bone_names}
+    best: BoneMapping | None = None
+    for sides in table["sides"]:
+        for prefix in [""] if exact else _prefixes(by_name, table["slots"]["pelvis"]):
+            slots: dict[str, tuple[str, ...]] = {}
+            for slot, names in _expand(table["slots"], sides):
+                keys = [prefix + (n if exact else n.lower()) for n in names]
+                bones = [by_name[k] for k in keys if k in by_name]
+                slots[slot] = tuple(bones if slot in CHAIN_SLOTS else bones[:1])
+            if any(not slots.get(slot) for slot in REQUIRED):
+                continue
+            if table.get("check_hierarchy", True):
+                slots = sort_chains(rig, slots)
+                if not hierarchy_fits(rig, slots):
+                    continue
+            rows = tuple(
+                MappingRow(
+                    slot, bones, f"{table['title']} name" if bones else "no such bone", float(bool(bones))
+                )
+                for slot, bones in slots.items()
+            )
+            mapping = BoneMapping(rows, table["name"], **_extras(rig, table, sides))
+            if best is None or len(mapping.keyed_bones) > len(best.keyed_bones):
+                best = mapping
+    return best
+
+
+def sort_chains(rig: RigDescription, slots: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The same rows with spine and neck bones from bottom to top."""
+    depth = {name: len(rig.ancestors(i)) for name, i in rig.index.items()}
+    return {
+        slot: tuple(sorted(bones, key=lambda b: depth[b])) if slot in CHAIN_SLOTS else bones
+        for slot, bones in slots.items()
+    }
+
+
+def hierarchy_fits(rig: RigDescription, slots: dict[str, tuple[str, ...]]) -> bool:
+    """Whether every limb bone lies below the one that it should hang on."""
+    chains: list[list[str]] = [["pelvis", "spine"], ["spine", "neck", "head"]]
+    for s in SIDES:
+        chains.append([f"{s}_{j}" for j in ("collar", "shoulder", "elbow", "wrist")])
+        chains.append([f"{s}_{j}" for j in ("hip", "knee", "ankle", "foot")])
+    for chain in chains:
+        bones = [bone for slot in chain for bone in slots.get(slot, ())]
+        if chain[0] == "pelvis" and len(bones) > 1 and not _shares_root(rig, bones[0], bones[1]):
+            return False
+        start = 1 if chain[0] == "pelvis" else 0  # the spine may hang beside the pelvis
+        for upper, lower in zip(bones[start:], bones[start + 1 :], strict=False):
+            if rig.index[upper] not in rig.ancestors(rig.index[lower]):
+                return False
+    return True
+
+
+def _shares_root(rig: RigDescription, a: str, b: str) -> bool:
+    roots = [([rig.index[n], *rig.ancestors(rig.index[n])])[-1] for n in (a, b)]
+    return roots[0] == roots[1]
+
+
+def _prefixes(by_name: dict[str, str], pelvis_names: Iterable[str]) -> list[str]:
+    out: list[str] = []
+    for pelvis in pelvis_names:
+        for key in by_name:
+            prefix = key.removesuffix(pelvis.lower())
+            if prefix != key and (
+                not prefix or not prefix[-1].isalnum() or re.fullmatch(r"mixamorig\d*", prefix)
+            ):
+                out.append(prefix)
+    return sorted(set(out), key=len)
+
+
+def _expand(slots: dict[str, list[str]], sides: dict[str, str]) -> Iterable[tuple[str, list[str]]]:
+    for slot, names in slots.items():
+        if "{side}" in slot:
+            for side, text in sides.items():
+                yield slot.replace("{side}", side), [n.replace("{s}", text) for n in names]
+        else:
+            yield slot, names
+
+
+def _extras(rig: RigDescription, table: dict[str, Any], sides: dict[str, str]) -> dict[str, Any]:
+    anchors = {
+        joint: next(n for n in names if n in rig.index)
+        for joint, names in table.get("anchors", {}).items()
+        if any(n in rig.index for n in names)
+    }
+    properties: list[tuple[str, str, float]] = []
+    for bone, prop, value in table.get("properties", ()):
+        names = [bone.replace("{s}", text) for text in sides.values()] if "{s}" in bone else [bone]
+        properties += [(n, prop, float(value)) for n in names if n in rig.index]
+    followers: dict[str, str] = {}
+    for pattern, *replacements in table.get("followers", ()):
+        for name in rig.bone_names:
+            if re.match(pattern, name):
+                leaders = [re.sub(pattern, text, name) for text in replacements]
+                leader = next((n for n in leaders if n in rig.index and n != name), None)
+                if leader is not None:
+                    followers[name] = leader
+    return {"anchors": anchors, "properties": tuple(properties), "followers": followers}
