@@ -209,7 +209,7 @@ class Engine:
             "cleanup": None,
         }
         if cleanup:
-            from .cleanup import clean_pair  # brings in scipy
+            from .cleanup import clean_pair
 
             actors, report = clean_pair(actors, card.fps)
             meta["cleanup"] = {key: round(value, 6) for key, value in report.to_dict().items()}

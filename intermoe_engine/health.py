@@ -19,7 +19,7 @@ from .generate import MIN_DURATION, Engine, GenerateRequest
 from .paths import user_cache_folder, writable_cache_folder
 from .runtime.session import import_onnxruntime
 
-_PACKAGES = ("numpy", "scipy", "onnxruntime", "onnxruntime-gpu", "tokenizers")
+_PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 OK, NOTE, FAILED = "ok", "note", "failed"
 
 
@@ -59,7 +59,7 @@ def _packages() -> Iterator[Check]:
     found = versions()
     yield Check("python", OK, f"{found['python']} on {found['platform']} ({sys.executable})")
     yield Check("intermoe", OK, found["intermoe"])
-    for package in ("numpy", "scipy", "tokenizers"):
+    for package in ("numpy", "tokenizers"):
         if package in found:
             yield Check(package, OK, found[package])
         else:

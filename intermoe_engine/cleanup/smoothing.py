@@ -37,6 +37,16 @@ def jitter(positions: Array, fps: float) -> float:
 
 
 def _savitzky_golay(values: Array, window: int) -> Array:
-    from scipy.signal import savgol_filter  # scipy takes long to import, and takes are read without it
+    """`values` (T, ...) smoothed along time; the first and last half window lie on the end windows' own cubics.
 
-    return savgol_filter(values, window, _ORDER, axis=0, mode="interp")
+    Equal to `scipy.signal.savgol_filter(..., mode="interp")`. Written out, as it would be the one use of a
+    package of 35 MB.
+    """
+    half = window // 2
+    powers = np.vander(np.arange(-half, half + 1), _ORDER + 1, increasing=True).astype(float)
+    # (W, W): row i gives the fitted cubic at place i of a window, as weights of the window's samples.
+    fit = powers @ np.linalg.pinv(powers)
+    flat = values.reshape(len(values), -1)
+    middle = np.lib.stride_tricks.sliding_window_view(flat, window, axis=0) @ fit[half]
+    smoothed = np.concatenate([fit[:half] @ flat[:window], middle, fit[half + 1 :] @ flat[-window:]])
+    return smoothed.reshape(values.shape)
