@@ -49,7 +49,8 @@ def read_rig(armature_object: bpy.types.Object) -> RigDescription:
         lengths=_floats(bones, "length"),
         world_matrix=canonical_world_matrix(np.array(evaluated.matrix_world)),
         inherit_rotation=_flags(bones, "use_inherit_rotation"),
-        inherit_scale=np.array([bone.inherit_scale not in {"NONE", "NONE_LEGACY"} for bone in bones]),
+        connected=_flags(bones, "use_connect"),
+        inherit_scale=[bone.inherit_scale for bone in bones],
         use_local_location=_flags(bones, "use_local_location"),
         deform=_flags(bones, "use_deform"),
     )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one worker process of this Blender, the job that it is on, and the sentence that the panel shows.
+
+Nothing here waits: requests return at once, and `step()` looks at what has arrived since.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import bpy
+
+from intermoe_engine.worker import Job, WorkerClient, WorkerError
+
+from . import bundle_card, cast, folders, take_request
+from .engine_python import EnginePython, EnginePythonError, engine_python
+from .engine_settings import engine_settings
+from .take_job import Phase, TakeFiles, TakeJob
+from .take_request import TakeRequest
+
+
+class EngineSession:
+    """Owns the worker client and at most one running job."""
+
+    def __init__(self) -> None:
+        self.job: TakeJob | None = None
+        self.message = ""
+        self.failed = False
+        self.device = ""
+        self.check_report: list[str] = []
+        self._request: TakeRequest | None = None
+        self._check: Job | None = None
+        self._client: WorkerClient | None = None
+        self._python: EnginePython | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything that `step` has to look at."""
+        return self._check is not None or (self.job is not None and self.job.phase.running)
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the running worker."""
+        return self._client.pid if self._client is not None else None
+
+    def start_take(self, context: bpy.types.Context) -> None:
+        """Begin a take of what the panel shows. A problem ends up in `message`."""
+        card = bundle_card.current(context)
+        if card is None:
+            self.fail(bundle_card.problem(context))
+            return
+        request = take_request.from_scene(context.scene, card.default_steps, card.default_guidance)
+        parameters = {
+            **take_request.generate_parameters(request),
+            **self._engine_parameters(context),
+            "folder": str(folders.takes()),
+        }
+        self._start(context, request, parameters, None)
+
+    def start_apply(self, context: bpy.types.Context) -> None:
+        """Fit the scene's last take to the cast as it is now. A problem ends up in `message`."""
+        path = Path(bpy.path.abspath(context.scene.intermoe_take.path))
+        if not path.is_file():
+            self.fail(f"The take file {path} is gone: generate again")
+            return
+        self._start(context, take_request.of_last_take(context.scene), None, path)
+
+    def start_check(self, context: bpy.types.Context) -> None:
+        """Let the worker examine itself; the answer becomes `check_report`."""
+        self.check_report = ["Checking the engine…"]
+        try:
+            self._check = self._connect(context).request("doctor", self._engine_parameters(context))
+        except (EnginePythonError, WorkerError) as error:
+            self.check_report = [str(error)]
+
+    def step(self) -> bool:
+        """Take in what has arrived. Returns whether a finished take waits to be keyed."""
+        if self._check is not None and self._client is not None:
+            self._client.poll()
+            if self._check.finished:
+                self.check_report = _report_lines(self._check)
+                self._check = None
+        if self.job is None or not self.job.phase.running:
+            return False
+        phase = self.job.step()
+        self.device = self.job.device or self.device
+        if phase is Phase.FAILED:
+            self.fail(self.job.error)
+        return phase is Phase.READY
+
+    def finished_take(self) -> tuple[TakeRequest, TakeFiles] | None:
+        """The take that waits to be keyed."""
+        if self.job is None or self.job.phase is not Phase.READY or self._request is None or not self.job.files:
+            return None
+        return self._request, self.job.files
+
+    def take_written(self, message: str) -> None:
+        """The finished take is keyed."""
+        if self.job is not None:
+            self.job.finish()
+            self.say(". ".join([message, *self.job.warnings]))
+
+    def cancel(self) -> None:
+        """Drop the running job at once, whatever the worker is doing."""
+        if self.job is not None and self.job.phase.running:
+            self.job.cancel()
+            self.say("Cancelled. Nothing in the scene was changed")
+
+    def stop(self, wait: bool = False) -> None:
+        """End the worker process and the job it is on. wait: until it has ended, a second at most."""
+        self.cancel()
+        self._check = None
+        client, self._client = self._client, None
+        if client is None:
+            return
+        if wait:
+            client.shutdown(timeout=1.0)
+        else:
+            threading.Thread(target=client.shutdown, name="engine-shutdown", daemon=True).start()
+
+    def say(self, message: str) -> None:
+        """Show a sentence."""
+        self.message, self.failed = message, False
+
+    def fail(self, message: str) -> None:
+        """Show a sentence about what went wrong, and end the job."""
+        self.message, self.failed = message, True
+        if self.job is not None and self.job.phase.running:
+            self.job.fail(message)
+
+    def _start(
+        self, context: bpy.types.Context, request: TakeRequest, parameters: dict | None, take: Path | None
+    ) -> None:
+        self.say("")
+        self._request = request
+        try:
+            client = self._connect(context)
+            self.job = TakeJob(
+                client, lambda path: take_request.retarget_parameters(request, path), parameters, take
+            )
+        except (EnginePythonError, WorkerError, ValueError) as error:
+            self.fail(str(error))
+
+    def _connect(self, context: bpy.types.Context) -> WorkerClient:
+        """The client for the Python of the preferences. Raises EnginePythonError."""
+        python = engine_python(engine_settings(context).python)
+        if self._client is None or python != self._python:
+            self.stop()
+            self._client = WorkerClient(
+                python.program, python.paths, dict(python.environment), log=folders.log_file()
+            )
+            self._python = python
+        return self._client
+
+    @staticmethod
+    def _engine_parameters(context: bpy.types.Context) -> dict[str, str]:
+        return {"bundle": str(bundle_card.path(context)), "device": engine_settings(context).device}
+
+
+def problem(context: bpy.types.Context) -> str:
+    """Why Generate cannot be pressed now, in one sentence that says what to do; empty when it can."""
+    if current().job is not None and current().job.phase.running:  # type: ignore[union-attr]
+        return "A take is being made: wait for it or cancel it"
+    settings = context.scene.intermoe
+    if not settings.prompt.strip():
+        return "Write what the two characters do, or pick an example"
+    missing = cast.cast_problem(context.scene) or bundle_card.problem(context)
+    card = bundle_card.current(context)
+    if missing or card is None:
+        return missing
+    if settings.duration > card.max_duration + 1e-4:
+        return f"This bundle makes at most {card.max_duration:.1f} s: shorten the duration"
+    return ""
+
+
+def _report_lines(check: Job) -> list[str]:
+    if check.error is not None:
+        return [f"{check.error.message}. {check.error.hint}".strip()]
+    assert check.result is not None
+    return [f"{entry['name']}: {entry['detail']}" for entry in check.result["checks"]]
+
+
+_session = EngineSession()
+
+
+def current() -> EngineSession:
+    """The session of this Blender."""
+    return _session
+
+
+def register() -> None:
+    """Nothing to start: the worker begins with the first request."""
+
+
+def unregister() -> None:
+    global _session
+    _session.stop(wait=True)
+    _session = EngineSession()

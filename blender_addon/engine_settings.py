@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's settings as plain values, with paths made absolute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Empty paths stand for the starter bundle and for Blender's own Python."""
+
+    bundle: str = ""
+    device: str = "auto"
+    python: str = ""
+
+
+def engine_settings(context: bpy.types.Context) -> EngineSettings:
+    """What the preferences say; the defaults where the extension runs without being installed."""
+    addon = context.preferences.addons.get(__package__ or "")
+    if addon is None or addon.preferences is None:
+        return EngineSettings()
+    chosen = addon.preferences
+    return EngineSettings(
+        bundle=bpy.path.abspath(chosen.bundle) if chosen.bundle else "",
+        device=chosen.device,
+        python=bpy.path.abspath(chosen.python) if chosen.python else "",
+    )

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operators: each asks a plain function to do its work and reports the outcome."""
+
+from . import casting, engine, export, generate, prompts, scene_range
+
+MODULES = (generate, casting, prompts, export, engine, scene_range)
+
+
+def register() -> None:
+    for module in MODULES:
+        module.register()
+
+
+def unregister() -> None:
+    for module in reversed(MODULES):
+        module.unregister()

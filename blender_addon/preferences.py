@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the engine, its weights and its device come from."""
+
+# pyright: reportInvalidTypeForm=false
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from . import engine_session
+from .ui_text import wrapped_labels
+
+
+class InterMoEPreferences(bpy.types.AddonPreferences):
+    """Settings of the engine. Changes take effect at the next Generate."""
+
+    bl_idname = __package__ or "blender_addon"
+
+    bundle: StringProperty(
+        name="Bundle",
+        description="Weights to use: a bundle folder or .zip. Empty: the starter that comes with the extension",
+        subtype="FILE_PATH",
+    )
+    device: EnumProperty(
+        name="Device",
+        description="Where the model runs",
+        items=(
+            ("auto", "Automatic", "The graphics card when it can really be used, the processor otherwise"),
+            ("cuda", "NVIDIA GPU", "CUDA. Needs an engine Python with onnxruntime-gpu"),
+            ("cpu", "Processor", "Always works"),
+        ),
+        default="auto",
+    )
+    python: StringProperty(
+        name="Engine Python",
+        description="Python program that runs the engine, e.g. of an environment with onnxruntime-gpu and "
+        "intermoe-blender. Empty: Blender's own, with the packages that the extension carries",
+        subtype="FILE_PATH",
+    )
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "bundle")
+        layout.prop(self, "device")
+        layout.prop(self, "python")
+        row = layout.row(align=True)
+        row.operator("intermoe.check_engine", icon="CHECKMARK")
+        row.operator("intermoe.stop_engine", icon="FILE_REFRESH")
+        row.operator("intermoe.open_log", icon="TEXT")
+        report = engine_session.current().check_report
+        if report:
+            column = layout.box().column(align=True)
+            for line in report:
+                wrapped_labels(column, line, 90)
+
+
+def register() -> None:
+    bpy.utils.register_class(InterMoEPreferences)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_class(InterMoEPreferences)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installs the extension's zip into a fresh profile and drives it in a real Blender window.
+
+    python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui [--blender blender]
+
+Needs Blender 4.2 or newer, Xvfb and ImageMagick's `import`; standard library only, so that it also runs with
+the Python of a bare system. Exit status 0 when every check in OUT/checks.json holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STORY = Path(__file__).with_name("window_story.py")
+SIZE = (1600, 1000)
+
+
+def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: float) -> int:
+    out.mkdir(parents=True, exist_ok=True)
+    checks = out / "checks.json"
+    checks.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="intermoe-gui-") as profile:
+        environment = {**os.environ, "BLENDER_USER_RESOURCES": profile, "LIBGL_ALWAYS_SOFTWARE": "1"}
+        environment |= {"INTERMOE_CACHE": str(Path(profile, "cache")), "HOME": profile}
+        for command in (["validate", str(archive)], ["install-file", "-r", "user_default", "-e", str(archive)]):
+            subprocess.run([blender, "--command", "extension", *command], env=environment, check=True)
+        display = f":{random.randrange(100, 900)}"
+        screen = f"{SIZE[0]}x{SIZE[1]}x24"
+        xvfb = subprocess.Popen(
+            ["Xvfb", display, "-screen", "0", screen, "+extension", "GLX", "-nolisten", "tcp"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            time.sleep(1.0)
+            environment["DISPLAY"] = display
+            story = ["--out", str(out)] + (["--bundle", str(bundle)] if bundle else [])
+            window = ["-p", "0", "0", str(SIZE[0]), str(SIZE[1]), *_backend(blender)]
+            log = out / "blender.log"
+            with log.open("w") as file:
+                subprocess.run(
+                    [blender, *window, "--python", str(STORY), "--", *story],
+                    env=environment,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    timeout=limit,
+                )
+        except subprocess.TimeoutExpired:
+            print(f"Blender did not finish within {limit:.0f} s; see {out / 'blender.log'}", file=sys.stderr)
+        finally:
+            xvfb.terminate()
+            xvfb.wait()
+    return _verdict(checks)
+
+
+def _backend(blender: str) -> list[str]:
+    """Vulkan is the default from 5.2 on, and a software screen has none."""
+    text = subprocess.run([blender, "--version"], capture_output=True, text=True).stdout.split()
+    version = tuple(int(part) for part in text[1].split(".")[:2])
+    return ["--gpu-backend", "opengl"] if version >= (4, 5) else []
+
+
+def _verdict(checks: Path) -> int:
+    if not checks.is_file():
+        print(f"no {checks}: the story broke off; see blender.log", file=sys.stderr)
+        return 1
+    report = json.loads(checks.read_text())
+    for check in report["checks"]:
+        print("ok  " if check["ok"] else "FAIL", check["name"], check["detail"])
+    finished = report["finished"]
+    print("story finished" if finished else f"story broke off: {report['error']}")
+    return 0 if finished and all(check["ok"] for check in report["checks"]) else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--zip", type=Path, required=True, dest="archive")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--blender", default=shutil.which("blender") or "blender")
+    parser.add_argument("--bundle", type=Path, help="another bundle than the one in the zip")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for the whole story")
+    options = parser.parse_args()
+    bundle = options.bundle.resolve() if options.bundle else None
+    return run(options.blender, options.archive.resolve(), options.out.resolve(), bundle, options.limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

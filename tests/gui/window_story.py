@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an animator does with the extension, step by step, inside a Blender window (see run_window_test.py).
+
+Each `yield N` hands control back to Blender for N seconds, so that it draws and its timers run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+
+TAB = "InterMoE"
+LONGEST_FREEZE = 1.5  # seconds; a software-drawn frame of the whole window alone takes a good part of one
+PATIENCE = 120.0
+
+
+class Story:
+    """The checks, the screenshots and the pulse that notices a frozen window."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.checks: list[dict] = []
+        self.facts: dict = {"blender": bpy.app.version_string, "python": sys.version.split()[0]}
+        self.finished = False
+        self.error = ""
+        self._beat = time.monotonic()
+        self._freeze = 0.0
+
+    def check(self, name: str, ok: bool, detail: object = "") -> None:
+        self.checks.append({"name": name, "ok": bool(ok), "detail": str(detail)})
+        self.save()
+
+    def save(self) -> None:
+        report = {"finished": self.finished, "error": self.error, "facts": self.facts, "checks": self.checks}
+        (self.out / "checks.json").write_text(json.dumps(report, indent=1))
+
+    def pulse(self) -> float:
+        now = time.monotonic()
+        self._freeze = max(self._freeze, now - self._beat)
+        self._beat = now
+        return 0.05
+
+    def longest_freeze(self) -> float:
+        """Seconds of the longest gap between two pulses since this was last asked."""
+        freeze, self._freeze = self._freeze, 0.0
+        return freeze
+
+    def shot(self, name: str) -> None:
+        """The whole window, and the sidebar alone, as PNG."""
+        whole = self.out / f"{name}_window.png"
+        subprocess.run(["import", "-window", "root", str(whole)], check=True)
+        _area, region = sidebar()
+        top = window().height - region.y - region.height
+        crop = f"{region.width}x{region.height}+{region.x}+{top}"
+        subprocess.run(["convert", str(whole), "-crop", crop, "+repage", str(self.out / f"{name}.png")], check=True)
+
+
+def window() -> bpy.types.Window:
+    return bpy.context.window_manager.windows[0]
+
+
+def sidebar() -> tuple[bpy.types.Area, bpy.types.Region]:
+    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
+    return area, next(region for region in area.regions if region.type == "UI")
+
+
+def in_view():
+    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    return bpy.context.temp_override(window=window(), area=area, region=region)
+
+
+def addon(name: str):
+    return importlib.import_module(f"bl_ext.user_default.intermoe.{name}")
+
+
+def wait(condition, limit: float = PATIENCE) -> Iterator[float]:
+    end = time.monotonic() + limit
+    while not condition() and time.monotonic() < end:
+        yield 0.1
+
+
+def tell(story: Story, bundle: str) -> Iterator[float]:
+    session = addon("engine_session").current()
+    scene = bpy.context.scene
+    settings = scene.intermoe
+    if bundle:
+        bpy.context.preferences.addons["bl_ext.user_default.intermoe"].preferences.bundle = bundle
+    yield 3.0
+    area = sidebar()[0]
+    area.spaces.active.show_region_ui = True
+    yield 2.0
+    sidebar()[1].active_panel_category = TAB
+    yield 1.5
+    story.check("the tab is open", sidebar()[1].active_panel_category == TAB)
+    story.check("without characters Generate is greyed out", not bpy.ops.intermoe.generate.poll())
+    story.shot("panel_empty")
+
+    with in_view():
+        for item in list(bpy.data.objects):
+            bpy.data.objects.remove(item)
+        bpy.ops.intermoe.add_mannequins("EXEC_DEFAULT", True)
+        bpy.ops.view3d.view_all(center=False)
+    yield 2.0
+    cast = (settings.actor_a, settings.actor_b)
+    story.check("mannequins are cast", all(cast) and cast[0] != cast[1], [rig and rig.name for rig in cast])
+    fps, end = scene.render.fps, scene.frame_end
+    names = [rig.name for rig in cast]
+    settings.duration = 4.0
+    with in_view():
+        bpy.ops.ed.undo_push(message="Set Up")
+    story.shot("panel_before")
+
+    # First press: cancelled on the way.
+    settings.recommended = False
+    settings.steps = 400
+    with in_view():
+        bpy.ops.intermoe.generate()
+    yield from wait(lambda: session.job.fraction > 0.08 or not session.job.phase.running)
+    story.check("progress is under way before Cancel", session.job.phase.running, f"{session.job.fraction:.0%}")
+    yield 0.3
+    story.shot("panel_cancelling")
+    began = time.monotonic()
+    with in_view():
+        bpy.ops.intermoe.cancel()
+    cancelled = time.monotonic() - began
+    story.check("Cancel takes effect at once", not session.job.phase.running and cancelled < 0.5, f"{cancelled:.3f} s")
+    story.check("Cancel leaves no action behind", not bpy.data.actions)
+    yield 1.0
+
+    # Second press: to the end.
+    settings.steps = 100
+    story.longest_freeze()
+    with in_view():
+        bpy.ops.intermoe.generate()
+    began = time.monotonic()
+    yield from wait(lambda: session.job.fraction > 0.35 or not session.job.phase.running)
+    story.check("progress is shown", 0.35 < session.job.fraction < 1 and session.job.phase.running, session.job.stage)
+    bpy.data.objects[names[0]].location.x += 0.01  # the animator goes on working
+    story.shot("panel_during")
+    yield from wait(lambda: not session.job.phase.running)
+    story.facts["generate_seconds"] = round(time.monotonic() - began, 2)
+    freeze = story.longest_freeze()
+    story.check("the window never froze", freeze < LONGEST_FREEZE, f"longest gap {freeze:.2f} s")
+    story.check("the take is done", session.job.phase.name == "DONE", session.message)
+    yield 1.5
+    driven = [bpy.data.objects[name].animation_data for name in names]
+    story.check("both characters are keyed", all(data and data.action for data in driven))
+    story.check("the scene's settings are untouched", (scene.render.fps, scene.frame_end) == (fps, end))
+    take = scene.intermoe_take
+    wanted = round(settings.duration * fps)
+    got = take.frame_end - take.frame_start + 1
+    story.check("the take has the scene's frame rate", abs(got - wanted) <= 2, f"{got} frames for {wanted}")
+    before, after = hips(names, take.frame_start), hips(names, take.frame_end)
+    story.check("the characters move", all(distance(a, b) > 0.01 for a, b in zip(before, after, strict=True)))
+    story.facts["hip_distance_m"] = [round(distance(*before), 3), round(distance(*after), 3)]
+    with in_view():
+        bpy.ops.view3d.view_all(center=False)
+        scene.frame_set((take.frame_start + take.frame_end) // 2)
+    yield 2.0
+    story.shot("panel_after")
+
+    with in_view():
+        bpy.ops.ed.undo()
+    yield 1.0
+    scene = bpy.context.scene
+    left = [getattr(bpy.data.objects[name].animation_data, "action", None) for name in names if name in bpy.data.objects]
+    story.check("one undo takes the whole take back", len(left) == 2 and not any(left), left)
+    story.check("the take's note is gone too", not scene.intermoe_take.exists)
+    with in_view():
+        bpy.ops.ed.redo()
+    yield 1.0
+    driven = [bpy.data.objects[name].animation_data for name in names]
+    story.check("redo brings it back", all(data and data.action for data in driven))
+
+    # Killed engine: a sentence, and the next press works.
+    with in_view():
+        bpy.ops.intermoe.generate()
+    yield from wait(lambda: session.job.fraction > 0.1 or not session.job.phase.running)
+    session.kill_for_test()
+    yield from wait(lambda: not session.job.phase.running, 20)
+    story.check("a dead engine is noticed", session.failed and session.message, session.message)
+    story.shot("panel_error")
+    with in_view():
+        bpy.ops.intermoe.generate()
+    yield from wait(lambda: not session.job.phase.running)
+    story.check("the next Generate restarts the engine", session.job.phase.name == "DONE", session.message)
+
+    settings = bpy.context.scene.intermoe
+    settings.export_folder = str(story.out)
+    began = time.monotonic()
+    with in_view():
+        result = bpy.ops.intermoe.export_fbx()
+    story.facts["export_seconds"] = round(time.monotonic() - began, 2)
+    files = sorted(path.name for path in story.out.glob("*.fbx"))
+    story.check("two FBX files are written", result == {"FINISHED"} and len(files) == 2, files)
+    yield 1.0
+    story.shot("panel_exported")
+
+
+def hips(names: list[str], frame: int) -> list:
+    bpy.context.scene.frame_set(frame)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    found = []
+    for name in names:
+        rig = bpy.data.objects[name].evaluated_get(depsgraph)
+        root = next(bone for bone in rig.pose.bones if "hips" in bone.name.lower() or bone.name == "spine")
+        found.append(rig.matrix_world @ root.head)
+    return found
+
+
+def distance(a, b) -> float:
+    return (a - b).length
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bundle", default="")
+    options = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.ui_scale = 1.15
+    story = Story(options.out)
+    steps = tell(story, options.bundle)
+
+    def advance() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            story.finished = True
+        except Exception:
+            story.error = traceback.format_exc()
+        story.save()
+        bpy.ops.wm.quit_blender()
+        return None
+
+    bpy.app.timers.register(story.pulse, persistent=True)
+    bpy.app.timers.register(advance, first_interval=2.0, persistent=True)
+
+
+main()
