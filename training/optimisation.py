@@ -61,8 +61,8 @@ class AveragedWeights(pl.Callback):
 class ConsoleProgress(pl.Callback):
     """A line every so often with the terms and the time left; every line also goes to a .jsonl file."""
 
-    def __init__(self, name: str, steps: int, log: Path, every: int = 100) -> None:
-        self.name, self.steps, self.log, self.every = name, steps, log, every
+    def __init__(self, name: str, steps: int, log: Path, every: int = 50) -> None:
+        self.name, self.steps, self.log_file, self.every = name, steps, log, every
         self.begun: tuple[int, float] | None = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: object, **kwargs: object) -> None:
@@ -75,7 +75,7 @@ class ConsoleProgress(pl.Callback):
         seconds = time.monotonic() - self.begun[1]
         per_step = seconds / max(1, step - self.begun[0])
         left = (self.steps - step) * per_step
-        with self.log.open("a", encoding="utf-8") as file:
+        with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "seconds_per_step": round(per_step, 4), **terms}) + "\n")
         shown = "  ".join(f"{k} {v:.4g}" for k, v in terms.items())
         print(f"{self.name} {step}/{self.steps}  {left / 60:.1f} min left  {shown}", flush=True)

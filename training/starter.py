@@ -129,7 +129,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.only != "vae":
         from .denoiser_training import train_denoiser
 
-        model = InterMoE(dataclasses.replace(recipe.model, dropout=recipe.denoiser.dropout))
+        r = recipe.denoiser
+        config = dataclasses.replace(recipe.model, dropout=r.dropout, aux_bias_step=r.capacity_bias_step)
+        model = InterMoE(config)
         model.vae.load_state_dict(load_file(args.run / "vae.safetensors"))
         train_denoiser(recipe, data, model, args.run)
     return 0

