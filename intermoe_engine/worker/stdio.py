@@ -49,6 +49,8 @@ class MessageStreams:
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        # Whatever was printed without a line end until now must not stick to the first message.
+        os.write(writer, b"\n")
         return cls(os.fdopen(reader, "rb"), writer)
 
     def send(self, message: dict[str, Any]) -> None:

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small bundle: the real graphs with random weights. Not to be written to."""
+    pytest.importorskip("torch")
+    from tests.tiny_bundle import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("bundle") / "tiny")
