@@ -7,16 +7,17 @@ import argparse
 import sys
 
 from export.bundle_writer import ExportError
+from export.denoiser_graph import EXPERT_FORMS
 from export.graph_builder import PRECISIONS
 from export.parity import ParityError
-from export.run import Precisions, export_run
+from export.run import ExportSettings, export_run
 from intermoe_engine.bundle import BundleError
 from training.text.minilm import MiniLMNotFound
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of the export."""
-    standard = Precisions()
+    standard = ExportSettings()
     arguments = argparse.ArgumentParser(
         prog="python -m export", description="Make a bundle of a training run."
     )
@@ -28,9 +29,15 @@ def parser() -> argparse.ArgumentParser:
         arguments.add_argument(
             f"--{part}-precision",
             choices=PRECISIONS,
-            default=getattr(standard, part.replace("-", "_")),
+            default=getattr(standard, f"{part}_precision".replace("-", "_")),
             help="how its weights are stored (default: %(default)s); arithmetic is float32 in any case",
         )
+    arguments.add_argument(
+        "--experts",
+        choices=EXPERT_FORMS,
+        default=standard.experts,
+        help="sparse (default): each expert computes its own frames; dense: all of them, in fixed shapes",
+    )
     arguments.add_argument(
         "--max-megabytes", type=float, metavar="MB", help="refuse when the graphs weigh more together"
     )
@@ -40,9 +47,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 1 refused or failed, 2 wrong command line."""
     options = parser().parse_args(argv)
-    precisions = Precisions(options.denoiser_precision, options.vae_precision, options.text_encoder_precision)
+    settings = ExportSettings(
+        options.denoiser_precision, options.vae_precision, options.text_encoder_precision, options.experts
+    )
     try:
-        export_run(options.run, options.output, precisions, options.max_megabytes, log=print)
+        export_run(options.run, options.output, settings, options.max_megabytes, log=print)
     except (BundleError, ExportError, MiniLMNotFound, OSError, ParityError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -49,8 +49,8 @@ def bundle_card(
     """The content of bundle.json without `files`.
 
     description: the run's card. Its entries id, name, licence, fps (30), frames ({min, max}; 15 and 300),
-    default_steps (50), default_guidance (3.5) and example_prompts have places of their own; all others, such as
-    what the model knows, how it was trained and how it scored, go into `provenance` as they are.
+    default_steps (50), default_guidance (3.5) and example_prompts have places of their own; all others, such
+    as what the model knows, how it was trained and how it scored, go into `provenance` as they are.
     """
     missing = [key for key in ("id", "name", "licence") if not description.get(key)]
     if missing:
@@ -111,8 +111,8 @@ def stats_file(mean: np.ndarray, std: np.ndarray, features: int) -> bytes:
 def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
     """Write a bundle to `path`: a zip where it ends in .zip, else a new folder.
 
-    The card gets the size and SHA-256 of each file and is read back through the engine's own checks first. All
-    or nothing: the bundle appears under its name when it is complete.
+    The card gets the size and SHA-256 of each file and is read back through the engine's own checks first.
+    All or nothing: the bundle appears under its name when it is complete.
 
     Raises:
         ExportError: the folder exists already, or `path` cannot be written.
@@ -173,5 +173,5 @@ def _zip(contents: Mapping[str, bytes], compression: int) -> bytes:
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # the same bytes from every platform
             entry.compress_type = compression
-            archive.writestr(entry, data, compresslevel=9 if compression == zipfile.ZIP_DEFLATED else None)
+            archive.writestr(entry, data, compresslevel=6 if compression == zipfile.ZIP_DEFLATED else None)
     return buffer.getvalue()

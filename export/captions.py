@@ -31,6 +31,7 @@ CAPTIONS = (
     "A child pulls at an adult's sleeve to drag them forward.",
     "Deux personnes dansent ensemble.",
     "twO PEOple BOw deepLY, and then - after 3 seconds - bow again ...",
-    "In the beginning both partners face each other with joined hands, they rock back on alternating feet, then the "
-    "follower is led through a right turn while the leader walks around, after which they return to the closed position.",
+    "In the beginning both partners face each other with joined hands, they rock back on alternating feet, "
+    "then the follower is led through a right turn while the leader walks around, after which they "
+    "return to the closed position.",
 )

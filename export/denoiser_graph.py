@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The denoiser as an ONNX graph.
 
-Both people travel as a leading axis of size 2, (2, B, T, d), so that the condition, which they share, broadcasts.
-What depends on the condition alone (every AdaLN scale and shift, the text half of every router) is one matrix
-product for all blocks. The experts of a block are two matrix products, with their gates between; an expert that
-does not take a frame has gate zero there.
+Both people travel as a leading axis of size 2, (2, B, T, d), so that the condition, which they share,
+broadcasts. What depends on the condition alone (every AdaLN scale and shift, the text half of every router)
+is one matrix product for all blocks. The experts come in two forms with the same numbers: "sparse" runs each
+expert on the frames that it takes, as in training, which saves much arithmetic on a CPU; "dense" is two
+matrix products over all experts of a block, with gate zero where an expert does not take the frame: no shapes
+depend on the data.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import onnx
@@ -20,6 +23,9 @@ from export.vae_graphs import array
 from training.model.attention import AdaLN, MultiheadAttention
 from training.model.denoiser import Denoiser, DenoiserBlock, sinusoidal_table
 from training.model.moe import TemporalSelectiveMoE
+
+ExpertForm = Literal["sparse", "dense"]
+EXPERT_FORMS: tuple[ExpertForm, ...] = get_args(ExpertForm)
 
 _NORM_EPS = 1e-6  # of AdaLN
 
@@ -32,7 +38,9 @@ class _Modulation:
     shift: str
 
 
-def denoiser_graph(denoiser: Denoiser, precision: Precision = "fp32") -> onnx.ModelProto:
+def denoiser_graph(
+    denoiser: Denoiser, precision: Precision = "fp32", experts: ExpertForm = "sparse"
+) -> onnx.ModelProto:
     """latents (B, T, 2D), timesteps (B) int64, text (B, E), mask (B, T) bool -> clean_latents (B, T, 2D)."""
     net = denoiser.net
     width, latent = net.motion_embed.out_features, net.motion_embed.in_features
@@ -57,7 +65,7 @@ def denoiser_graph(denoiser: Denoiser, precision: Precision = "fp32") -> onnx.Mo
     frames = g.op("Squeeze", g.op("Shape", mask, start=1, end=2), g.constant([0], np.int64))
     x = g.op("Add", _linear(g, people, net.motion_embed), _positions(g, frames, width))
     for block, modulation, router in zip(blocks, modulations, routers, strict=True):
-        x = _block(g, x, block, modulation, router, bias, width)
+        x = _block(g, x, block, modulation, router, bias, experts)
     clean = g.transpose(_linear(g, x, net.out.linear), 1, 2, 0, 3)
     g.output(g.reshape(clean, [0, 0, 2 * latent]), "clean_latents", ["B", "T", 2 * latent])
     return g.build()
@@ -124,9 +132,10 @@ def _block(
     modulations: list[_Modulation],
     router: str,
     bias: str,
-    width: int,
+    form: ExpertForm,
 ) -> str:
     own, query, other, experts = modulations
+    width = block.ffn.gate_weight.shape[1]
     plain = g.layer_norm(
         x, width, _NORM_EPS
     )  # both attentions read these features, each modulated in its own way
@@ -136,7 +145,10 @@ def _block(
     y = _modulate(g, g.layer_norm(x, width, _NORM_EPS), query)
     x = g.op("Add", x, _attention(g, y, seen, block.ca_block.attention, bias, width))
     y = _modulate(g, g.layer_norm(x, width, _NORM_EPS), experts)
-    return g.op("Add", x, _experts(g, x, y, block.ffn, router))
+    gates, takes = _route(g, x, block.ffn, router)
+    if form == "sparse":
+        return _sparse_experts(g, x, y, gates, takes, block.ffn)
+    return g.op("Add", x, _dense_experts(g, y, gates, takes, block.ffn))
 
 
 def _modulate(g: GraphBuilder, x: str, modulation: _Modulation) -> str:
@@ -156,23 +168,47 @@ def _attention(
     return _linear(g, mixed, module.out_proj)
 
 
-def _experts(g: GraphBuilder, x: str, normed: str, moe: TemporalSelectiveMoE, router: str) -> str:
-    """Gated sum over all experts, (2, B, T, d) -> the same; routing reads `x` as it was before the AdaLN."""
-    count = len(moe.experts)
-    layers = {
-        name: [array(expert.get_parameter(f"{name}.weight")) for expert in moe.experts]
-        for name in ("gate_proj", "up_proj", "down_proj")
-    }
+def _route(g: GraphBuilder, x: str, moe: TemporalSelectiveMoE, router: str) -> tuple[str, str]:
+    """Gates (2, B, T, experts) and which frames each expert takes, bool, from features before the AdaLN."""
     # The router decides by comparison, so its weights stay exact at every precision.
     logits = g.op("Add", g.linear(x, array(moe.gate_weight), None, exact=True), router)
     chance = g.op("Add", g.op("Sigmoid", logits), g.constant(array(moe.aux_bias)[:, 0]))
-    takes = g.cast(g.op("Greater", chance, g.constant(0.0)), "float")
-    gates = g.op("Mul", g.op("Softmax", logits, axis=-1), takes)
-    joined = g.linear(normed, np.concatenate(layers["gate_proj"] + layers["up_proj"]), None)
-    gate, up = g.split(joined, 2)
-    hidden = layers["gate_proj"][0].shape[0]
+    return g.op("Softmax", logits, axis=-1), g.op("Greater", chance, g.constant(0.0))
+
+
+def _expert_weights(moe: TemporalSelectiveMoE, name: str) -> list[np.ndarray]:
+    return [array(expert.get_parameter(f"{name}.weight")) for expert in moe.experts]
+
+
+def _sparse_experts(
+    g: GraphBuilder, x: str, normed: str, gates: str, takes: str, moe: TemporalSelectiveMoE
+) -> str:
+    """x plus each expert's gated answer on its own frames, (2, B, T, d)."""
+    width = moe.gate_weight.shape[1]
+    tokens, total = g.reshape(normed, [-1, width]), g.reshape(x, [-1, width])
+    count = len(moe.experts)
+    gate_of = g.split(g.reshape(gates, [-1, count]), count)
+    taken_by = g.split(g.reshape(takes, [-1, count]), count)
+    weights = (_expert_weights(moe, name) for name in ("gate_proj", "up_proj", "down_proj"))
+    for gate, taken, gate_proj, up_proj, down_proj in zip(gate_of, taken_by, *weights, strict=True):
+        rows = g.op("NonZero", g.reshape(taken, [-1]))  # (1, frames taken)
+        index = g.reshape(rows, [-1])
+        joined = g.linear(g.op("Gather", tokens, index, axis=0), np.concatenate([gate_proj, up_proj]), None)
+        inner, up = g.split(joined, 2)
+        answer = g.linear(g.op("Mul", g.silu(inner), up), down_proj, None)
+        gated = g.op("Mul", answer, g.op("Gather", gate, index, axis=0))
+        total = g.op("ScatterND", total, g.transpose(rows, 1, 0), gated, reduction="add")
+    return g.op("Reshape", total, g.op("Shape", x))
+
+
+def _dense_experts(g: GraphBuilder, normed: str, gates: str, takes: str, moe: TemporalSelectiveMoE) -> str:
+    """The gated sum over all experts, (2, B, T, d)."""
+    gate_proj, up_proj = _expert_weights(moe, "gate_proj"), _expert_weights(moe, "up_proj")
+    count, hidden = len(gate_proj), gate_proj[0].shape[0]
+    gate, up = g.split(g.linear(normed, np.concatenate(gate_proj + up_proj), None), 2)
+    gates = g.op("Mul", gates, g.cast(takes, "float"))
     inner = g.reshape(g.op("Mul", g.silu(gate), up), [0, 0, 0, count, hidden])
     inner = g.reshape(g.op("Mul", inner, g.unsqueeze(gates, 4)), [0, 0, 0, count * hidden])
-    # int8 needs a scale per expert, so its matrices are not joined into one column range before scaling.
-    down = np.stack([weight.T for weight in layers["down_proj"]])  # (experts, hidden, d)
+    # Stacked before joined, so that int8 scales each expert by itself.
+    down = np.stack([weight.T for weight in _expert_weights(moe, "down_proj")])
     return g.op("MatMul", inner, g.reshape(g.weight(down), [count * hidden, -1]))

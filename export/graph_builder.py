@@ -9,7 +9,7 @@ operators alone. `parity` proves each one against the torch module that it was w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx
@@ -61,11 +61,11 @@ class GraphBuilder:
         self._nodes.append(helper.make_node("Identity", [value], [name], name=f"output_{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Append an operator with one output and return that output's name."""
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
-    def ops(self, kind: str, outputs: int, *inputs: str, **attributes: object) -> list[str]:
+    def ops(self, kind: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
         """Append an operator with several outputs."""
         names = [self._fresh(kind) for _ in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, name=names[0], **attributes))
@@ -87,7 +87,7 @@ class GraphBuilder:
     def weight(self, values: np.ndarray, channel_axis: int = -1, exact: bool = False) -> str:
         """A weight as a float32 value.
 
-        channel_axis: the axis that keeps a scale of its own in int8; leading axes of a stack of matrices do too.
+        channel_axis: the axis whose entries have scales of their own in int8; so has each matrix of a stack.
         exact: store float32 at any precision, for numbers that decide between alternatives.
         """
         values = np.asarray(values, dtype=np.float32)
@@ -155,7 +155,7 @@ class GraphBuilder:
         return self.op("Mul", self.op("Mul", x, self.op("Add", erf, self.constant(1.0))), self.constant(0.5))
 
     def embedding(self, table: np.ndarray, ids: str) -> str:
-        """Rows of `table` (V, W) at `ids` (...) -> (..., W). Only the rows asked for are widened to float32."""
+        """Rows of `table` (V, W) at `ids` (...) -> (..., W). Only the rows asked for are widened."""
         table = np.asarray(table, dtype=np.float32)
         if self.precision == "fp32":
             return self.op("Gather", self._store(table, "table"), ids, axis=0)

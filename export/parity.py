@@ -81,13 +81,13 @@ def compare(
     for inputs in cases:
         with torch.inference_mode():
             expected = reference(**inputs).numpy()
-        got = session.run(None, {key: value.numpy() for key, value in inputs.items()})[0]
+        got = np.asarray(session.run(None, {key: value.numpy() for key, value in inputs.items()})[0])
         first = next(iter(inputs.values()))
         shapes.append((first.shape[0], first.shape[1]))
         if got.shape != expected.shape or not np.isfinite(got).all():
             raise ParityError(
-                f"{name} gives {got.shape} where torch gives {expected.shape}, or numbers that are not finite, on inputs "
-                f"of batch and length {shapes[-1]}; its graph writer does not fit the model"
+                f"{name} gives {got.shape} where torch gives {expected.shape}, or numbers that are not "
+                f"finite, on inputs of batch and length {shapes[-1]}; its graph writer does not fit the model"
             )
         difference = (got - expected).astype(np.float64)
         largest = max(largest, float(np.abs(difference).max()))
@@ -142,20 +142,26 @@ def check_denoiser(model: onnx.ModelProto, denoiser: Denoiser, precision: Precis
     """On noise at random steps, with text vectors and with zeros, with and without padding."""
     draw = torch.Generator().manual_seed(3)
     latent, text = denoiser.net.motion_embed.in_features, denoiser.net.text_embed.in_features
+
+    def inputs(batch: int, frames: int) -> Inputs:
+        values = {
+            "latents": torch.randn(batch, frames, 2 * latent, generator=draw),
+            "timesteps": torch.randint(0, 1000, (batch,), generator=draw),
+            "text": torch.randn(batch, text, generator=draw),
+            "mask": torch.ones(batch, frames, dtype=torch.bool),
+        }
+        values["text"][-1] *= float(batch == 1)  # the unconditional prediction
+        values["mask"][0, frames // 2 + 1 :] = False
+        return values
+
     cases = []
     for batch, frames in CASES:
+        case = inputs(batch, frames)
         for _ in range(_ATTEMPTS):
-            inputs = {
-                "latents": torch.randn(batch, frames, 2 * latent, generator=draw),
-                "timesteps": torch.randint(0, 1000, (batch,), generator=draw),
-                "text": torch.randn(batch, text, generator=draw),
-                "mask": torch.ones(batch, frames, dtype=torch.bool),
-            }
-            inputs["text"][-1] *= float(batch == 1)  # the unconditional prediction
-            inputs["mask"][0, frames // 2 + 1 :] = False
-            if not _has_routing_ties(denoiser, inputs):
+            if not _has_routing_ties(denoiser, case):
                 break
-        cases.append(inputs)
+            case = inputs(batch, frames)
+        cases.append(case)
     return compare(model, denoiser, cases, precision)
 
 

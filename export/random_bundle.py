@@ -11,7 +11,7 @@ import torch
 
 from export.bundle_writer import bundle_card, stats_file, write_bundle
 from export.captions import CAPTIONS
-from export.run import Precisions, export_model
+from export.run import ExportSettings, export_model
 from export.text_encoder import random_sentence_encoder, tokenizer_json
 from intermoe_engine.kinematics import forward_kinematics
 from intermoe_engine.representation import LAYOUTS, features_from_motion
@@ -48,7 +48,7 @@ def random_model(config: ModelConfig = TINY, seed: int = 0) -> InterMoE:
 
 
 def standing_statistics(config: ModelConfig = TINY) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (F,) of a person standing in T-pose and a std (F,) of 5 cm: decoded noise still looks like a person."""
+    """Mean (F,) of a person in T-pose and a std (F,) of 5 cm: decoded noise still resembles a person."""
     frames = 2
     root = np.zeros((frames, 3))
     quats = np.zeros((frames, len(SMPL22), 4))
@@ -64,7 +64,7 @@ def write_random_bundle(
     path: str | os.PathLike[str],
     config: ModelConfig = TINY,
     seed: int = 0,
-    precisions: Precisions | None = None,
+    settings: ExportSettings | None = None,
 ) -> Path:
     """Write a bundle of random weights to `path` (.zip or a new folder); the tokenizer is the real one.
 
@@ -74,8 +74,8 @@ def write_random_bundle(
     tokenizer = load_tokenizer()
     encoder = random_sentence_encoder(model.text_head, tokenizer.get_vocab_size(), seed)
     tokens = [tokenize(tokenizer, CAPTIONS[:1]), tokenize(tokenizer, CAPTIONS[-8:])]
-    precisions = precisions or Precisions(denoiser="fp32")
-    files, measured = export_model(model, encoder, tokens, precisions, DEFAULT_MAX_TOKENS)
+    settings = settings or ExportSettings(denoiser_precision="fp32")
+    files, measured = export_model(model, encoder, tokens, settings, DEFAULT_MAX_TOKENS)
     files["tokenizer.json"] = tokenizer_json()
     files["stats.npz"] = stats_file(*standing_statistics(config), config.features)
     description = {

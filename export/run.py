@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from export import parity
 from export.bundle_writer import ExportError, bundle_card, stats_file, write_bundle
 from export.captions import CAPTIONS
-from export.denoiser_graph import denoiser_graph
+from export.denoiser_graph import ExpertForm, denoiser_graph
 from export.graph_builder import Precision
 from export.text_encoder import SentenceEncoder, text_encoder_graph, tokenizer_json
 from export.vae_graphs import vae_decoder_graph, vae_encoder_graph
@@ -32,12 +32,13 @@ Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Precisions:
-    """How the weights of each part are stored."""
+class ExportSettings:
+    """How the weights of each part are stored, and the form of the experts (see `denoiser_graph`)."""
 
-    denoiser: Precision = "fp16-storage"
-    vae: Precision = "fp32"
-    text_encoder: Precision = "int8-storage"
+    denoiser_precision: Precision = "fp16-storage"
+    vae_precision: Precision = "fp32"
+    text_encoder_precision: Precision = "int8-storage"
+    experts: ExpertForm = "sparse"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Run:
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read config.json, vae.safetensors, denoiser.safetensors, stats.npz, skeleton.json and card.json.
 
-    The weights are named as in `InterMoE`; `model.` and the part's own prefix (`vae.`, `denoiser.`) may be left
-    out. Raises ExportError with what is missing or does not fit.
+    The weights are named as in `InterMoE`; `model.` and the part's own prefix (`vae.`, `denoiser.`) may be
+    left out. Raises ExportError with what is missing or does not fit.
     """
     folder = Path(folder)
     names = (
@@ -127,92 +128,90 @@ def export_model(
     model: InterMoE,
     encoder: SentenceEncoder,
     tokens: Sequence[tuple[np.ndarray, np.ndarray]],
-    precisions: Precisions,
+    settings: ExportSettings,
     max_tokens: int,
+    max_megabytes: float | None = None,
     log: Log = lambda line: None,
 ) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """The four graphs as files, each proved against torch, and what the proof measured.
 
     A graph with reduced weights is first proved in float32, so that what remains is rounding alone.
-    Raises ParityError.
+    Raises ParityError, and ExportError when the graphs weigh more than `max_megabytes` (10^6 bytes) together.
     """
     vae, denoiser = model.vae, model.denoiser
     graphs: list[
         tuple[Precision, Callable[[Precision], onnx.ModelProto], Callable[..., parity.ParityResult]]
     ] = [
         (
-            precisions.text_encoder,
+            settings.text_encoder_precision,
             lambda p: text_encoder_graph(encoder, p, max_tokens),
             lambda graph, p: parity.check_text_encoder(graph, encoder, tokens, p),
         ),
         (
-            precisions.denoiser,
-            lambda p: denoiser_graph(denoiser, p),
+            settings.denoiser_precision,
+            lambda p: denoiser_graph(denoiser, p, settings.experts),
             lambda graph, p: parity.check_denoiser(graph, denoiser, p),
         ),
         (
-            precisions.vae,
+            settings.vae_precision,
             lambda p: vae_encoder_graph(vae, p),
             lambda graph, p: parity.check_vae_encoder(graph, vae, p),
         ),
         (
-            precisions.vae,
+            settings.vae_precision,
             lambda p: vae_decoder_graph(vae, p),
             lambda graph, p: parity.check_vae_decoder(graph, vae, p),
         ),
     ]
+    shipped = [(write(precision), precision, write, check) for precision, write, check in graphs]
+    total = sum(graph.ByteSize() for graph, *_ in shipped) / 1e6
+    if max_megabytes is not None and total > max_megabytes:
+        raise ExportError(
+            f"the graphs weigh {total:.1f} MB where {max_megabytes:g} MB are allowed; "
+            "choose a lower precision for the denoiser or train a smaller one"
+        )
     files: dict[str, bytes] = {}
     measured: list[dict[str, Any]] = []
-    for precision, write, check in graphs:
-        for step in dict.fromkeys(("fp32", precision)):
-            graph = write(step)
-            result = check(graph, step)
+    for graph, precision, write, check in shipped:
+        results = [] if precision == "fp32" else [check(write("fp32"), "fp32")]
+        for result in [*results, check(graph, precision)]:
             measured.append(result.to_dict())
-            log(f"{result.graph} {step}: largest error {result.max_abs_error:.2e} ({result.tolerance})")
+            log(f"{result.graph} {result.precision}: error {result.max_abs_error:.2e} ({result.tolerance})")
         files[f"{graph.graph.name}.onnx"] = graph.SerializeToString(deterministic=True)
+    log(f"the graphs weigh {total:.1f} MB")
     return files, measured
 
 
 def export_run(
     folder: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    precisions: Precisions | None = None,
+    settings: ExportSettings | None = None,
     max_megabytes: float | None = None,
     log: Log = lambda line: None,
 ) -> Path:
     """Make a bundle of the run in `folder` at `output` (.zip, or a folder that does not exist yet).
 
-    max_megabytes: refuse when the four graphs together weigh more (10^6 bytes each). None: any size.
+    max_megabytes: refuse when the four graphs weigh more together (10^6 bytes). None: any size.
     Raises ExportError, ParityError, MiniLMNotFound or BundleError; nothing is written then.
     """
-    precisions = precisions or Precisions()
+    settings = settings or ExportSettings()
     run = load_run(folder)
     max_tokens = int(run.card.get("max_tokens", DEFAULT_MAX_TOKENS))
     minilm, tokenizer = load_minilm(max_tokens)
     encoder = SentenceEncoder(minilm, run.model.text_head).eval()
     batches = [CAPTIONS[:1], CAPTIONS[1:3], CAPTIONS]
     tokens = [tokenize(tokenizer, batch) for batch in batches]
-    files, measured = export_model(run.model, encoder, tokens, precisions, max_tokens, log)
-    total = sum(map(len, files.values())) / 1e6
-    if max_megabytes is not None and total > max_megabytes:
-        raise ExportError(
-            f"the graphs weigh {total:.1f} MB where {max_megabytes:g} MB are allowed; "
-            "choose a lower precision for the denoiser or train a smaller one"
-        )
+    files, measured = export_model(run.model, encoder, tokens, settings, max_tokens, max_megabytes, log)
     files["tokenizer.json"] = tokenizer_json(max_tokens)
     files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
     provenance = {
         "model": run.model.config.to_dict(),
         "parity": measured,
-        "precision": {
-            "denoiser": precisions.denoiser,
-            "vae": precisions.vae,
-            "text_encoder": precisions.text_encoder,
-        },
+        "export_settings": asdict(settings),
         "text_encoder": {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"},
         "exported_with": {"torch": torch.__version__, "onnx": onnx.__version__},
     }
     card = bundle_card(run.model.config, run.skeleton, run.card, max_tokens, provenance)
     path = write_bundle(output, card, files)
-    log(f"{path}: graphs of {total:.1f} MB")
+    log(f"wrote {path}")
     return path

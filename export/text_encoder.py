@@ -14,7 +14,7 @@ from export.graph_builder import GraphBuilder, Precision
 from export.vae_graphs import array
 from training.model.attention import MultiheadAttention
 from training.model.text_head import TextHead, TextLayer
-from training.text.minilm import DEFAULT_MAX_TOKENS, EncoderLayer, MiniLM, load_tokenizer
+from training.text.minilm import DEFAULT_MAX_TOKENS, EncoderLayer, MiniLM, MiniLMConfig, load_tokenizer
 
 
 class SentenceEncoder(nn.Module):
@@ -30,7 +30,7 @@ class SentenceEncoder(nn.Module):
         self.minilm, self.head = minilm, head
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """input_ids (B, N) int64, attention_mask (B, N) int64 (1 token, 0 padding on the right) -> text (B, E)."""
+        """input_ids, attention_mask (1 token, 0 padding on the right), both (B, N) int64 -> text (B, E)."""
         hidden = self.minilm(input_ids, attention_mask)
         return self.head(hidden, attention_mask.sum(1) - 1, attention_mask == 0)
 
@@ -65,15 +65,13 @@ def text_encoder_graph(
 
 
 def tokenizer_json(max_tokens: int = DEFAULT_MAX_TOKENS) -> bytes:
-    """The tokenizer file of a bundle: cuts at `max_tokens`, keeps the end token, pads to the longest of a batch."""
+    """The tokenizer file of a bundle: cuts at `max_tokens` and keeps the end token."""
     document = json.loads(load_tokenizer(max_tokens).to_str())
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def random_sentence_encoder(head: TextHead, vocabulary: int, seed: int = 0) -> SentenceEncoder:
-    """An untrained encoder of the head's width with one small layer, for tests that need the shape of the real one."""
-    from training.text.minilm import MiniLMConfig
-
+    """An untrained encoder of the head's width with one small layer, for tests."""
     width = head.clip_ln.normalized_shape[0]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -94,7 +92,7 @@ def _linear(g: GraphBuilder, x: str, layer: nn.Linear) -> str:
 def _self_attention(
     g: GraphBuilder, x: str, weight: Tensor, offset: Tensor, heads: int, bias: str, width: int
 ) -> str:
-    """Joined query, key and value projection (3 width, width), then attention before its output projection."""
+    """Joined projection (3 width, width) of query, key and value, then attention before its output one."""
     joined, shift = array(weight).copy(), array(offset).copy()
     root = np.float32(np.sqrt(width / heads))
     joined[:width] /= root

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The VAE's encoder and decoder as ONNX graphs.
 
-Inside, activations are (B, C, T, J), the layout of ONNX convolutions, so that nothing is transposed between the
-layers. The first graph convolution term has the same reach as one tap of the causal kernel and is folded into
-it; the statistics that standardise the latents are folded into the last and first layers.
+Inside, activations are (B, C, T, J), the layout of ONNX convolutions, so that nothing is transposed between
+the layers. The first term of the graph convolution reaches as far as one tap of the causal kernel and is
+folded into it; the statistics that standardise the latents are folded into the encoder's last layer.
 """
 
 from __future__ import annotations
