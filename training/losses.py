@@ -17,7 +17,7 @@ from .kinematics import posed_joints
 class VAEWeights:
     """Weights of the terms. reconstruction … kl are the published ones, the others are ours.
 
-    joints, forward and slide are in metres (and metres a frame), hence their size.
+    root, joints, forward and slide are in metres (and metres a frame), hence their size.
     """
 
     reconstruction: float = 1.0
@@ -25,6 +25,7 @@ class VAEWeights:
     velocity: float = 0.5
     rotation: float = 0.5
     kl: float = 0.02
+    root: float = 10.0
     joints: float = 10.0
     forward: float = 10.0
     slide: float = 10.0
@@ -43,7 +44,7 @@ def vae_losses(
 
     motion, decoded: normalised features (B, T, 268); mean, log_variance: (B, T/4, P, C); offsets (22, 3).
 
-    joints: positions relative to the pelvis. forward: the joints that the decoded rotations give, against
+    root: position of the pelvis. joints: positions relative to it. forward: the joints that the decoded rotations give, against
     the true ones, so that angles and positions tell one story. slide: speed of feet that are planted.
     """
     true, made = stats.denormalise(motion), stats.denormalise(decoded)
@@ -62,6 +63,7 @@ def vae_losses(
         "rotation": F.smooth_l1_loss(decoded[..., 132:258], motion[..., 132:258])
         + F.smooth_l1_loss(decoded[..., 262:268], motion[..., 262:268]),
         "kl": 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean(),
+        "root": (made_joints[..., 0, :] - true_joints[..., 0, :]).norm(dim=-1).mean(),
         "joints": (made_joints - made_joints[..., :1, :] - relative).norm(dim=-1).mean(),
         "forward": (forward - relative).norm(dim=-1).mean(),
         "slide": ((steps - true_steps).norm(dim=-1) * planted[:, :-1]).mean(),
