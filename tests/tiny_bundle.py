@@ -36,6 +36,10 @@ def write_folder(folder: Path, layout: str = "interhuman+root", seed: int = 3) -
         expert_width=32, text_width=TEXT_WIDTH, text_head_layers=1, text_head_ff=32, text_head_heads=4,
     )  # fmt: skip
     model = InterMoE(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.any():  # a fresh denoiser starts from zeros and would answer the same to everything
+                parameter.normal_(0.0, 0.2)
     folder.mkdir(parents=True, exist_ok=True)
     graphs = {
         "denoiser.onnx": denoiser_graph(model.denoiser),

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cleanup: feet that stand stop sliding, jitter goes, movement and the pair's heights stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from intermoe_engine.cleanup import clean_pair
+from intermoe_engine.cleanup.contacts import foot_slide, planted_feet, runs
+from intermoe_engine.cleanup.foot_lock import lock_feet
+from intermoe_engine.cleanup.pair import floor_height
+from intermoe_engine.cleanup.smoothing import jitter, smooth_actor
+from intermoe_engine.cleanup.two_bone import solve_two_bone
+from intermoe_engine.rotations import quat_exp, quat_multiply, quat_rotate
+from intermoe_engine.skeleton import SMPL22
+from intermoe_engine.take import ActorMotion
+
+FPS = 30.0
+REST_HEIGHT = -(SMPL22.offsets[2] + SMPL22.offsets[5] + SMPL22.offsets[8] + SMPL22.offsets[11])[1]
+
+
+def standing(frames: int = 60, drift: float = 0.0, height: float = 0.0) -> ActorMotion:
+    """A person with bent knees whose whole body drifts along x by `drift` m/s, with feet said to stand."""
+    local = np.zeros((frames, 22, 3))
+    for side in ("l", "r"):
+        local[:, SMPL22.index(f"{side}_hip"), 0] = -0.35
+        local[:, SMPL22.index(f"{side}_knee"), 0] = 0.7
+        local[:, SMPL22.index(f"{side}_ankle"), 0] = -0.35
+    root = np.zeros((frames, 3))
+    actor = ActorMotion.from_rotations(root, quat_exp(local), np.ones((frames, 4)), SMPL22.offsets)
+    root = root.copy()
+    root[:, 1] = height - actor.joint_positions[0, :, 1].min()
+    root[:, 0] = drift * np.arange(frames) / FPS
+    return ActorMotion.from_rotations(root, actor.joint_rotations, actor.foot_contacts, SMPL22.offsets)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_bone_reaches_every_target_in_reach(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 200
+    first, second = np.array([0.02, -0.4, 0.0]), np.array([0.0, -0.42, -0.03])
+    root_rotation, knee = quat_exp(rng.normal(0, 1, (n, 3))), quat_exp(rng.normal(0, 0.8, (n, 3)))
+    middle_rotation = quat_multiply(root_rotation, knee)
+    root = rng.normal(0, 1, (n, 3))
+    middle = root + quat_rotate(root_rotation, first)
+    end = middle + quat_rotate(middle_rotation, second)
+    direction = rng.normal(0, 1, (n, 3))
+    distance = rng.uniform(0.1, 0.81, (n, 1))
+    target = root + direction / np.linalg.norm(direction, axis=-1, keepdims=True) * distance
+    hinge = quat_rotate(root_rotation, np.array([1.0, 0, 0]))
+    new_root, new_middle = solve_two_bone(root, middle, end, target, hinge, root_rotation, middle_rotation)
+    got = root + quat_rotate(new_root, first) + quat_rotate(new_middle, second)
+    np.testing.assert_allclose(got, target, atol=1e-7)
+
+
+def test_two_bone_without_a_move_changes_nothing() -> None:
+    actor = standing()
+    hip, knee, ankle = (SMPL22.index(n) for n in ("l_hip", "l_knee", "l_ankle"))
+    rotation = actor.joint_rotations
+    place = actor.joint_positions
+    second = quat_multiply(rotation[:, hip], rotation[:, knee])
+    hinge = quat_rotate(rotation[:, hip], np.array([1.0, 0, 0]))
+    got = solve_two_bone(
+        place[:, hip], place[:, knee], place[:, ankle], place[:, ankle], hinge, rotation[:, hip], second
+    )
+    np.testing.assert_allclose(np.abs(np.sum(got[0] * rotation[:, hip], -1)), 1, atol=1e-9)
+    np.testing.assert_allclose(np.abs(np.sum(got[1] * second, -1)), 1, atol=1e-9)
+
+
+def test_a_straight_leg_bends_forward() -> None:
+    """Where the bones' own plane is undefined, the hinge decides: knees go to the front (+z)."""
+    root, middle, end = np.array([[0, 0.8, 0.0]]), np.array([[0, 0.4, 0.0]]), np.zeros((1, 3))
+    one = np.array([[1.0, 0, 0, 0]])
+    target = np.array([[0, 0.2, 0.0]])
+    new_root, _ = solve_two_bone(root, middle, end, target, np.array([[1.0, 0, 0]]), one, one)
+    assert quat_rotate(new_root, np.array([0, -0.4, 0]))[0, 2] > 0.2
+
+
+def test_out_of_reach_is_met_in_direction() -> None:
+    one = np.array([[1.0, 0, 0, 0]])
+    root, middle, end = np.zeros((1, 3)), np.array([[0, -0.4, 0.05]]), np.array([[0, -0.8, 0.0]])
+    target = np.array([[0.0, -2.0, 1.0]])
+    a, b = solve_two_bone(root, middle, end, target, np.array([[1.0, 0, 0]]), one, one)
+    got = quat_rotate(a, middle) + quat_rotate(b, end - middle)
+    np.testing.assert_allclose(got / np.linalg.norm(got), target / np.linalg.norm(target), atol=1e-6)
+
+
+def test_locked_feet_do_not_slide() -> None:
+    actor = standing(drift=0.08)
+    planted = planted_feet(actor, FPS)
+    assert planted.all()
+    assert foot_slide(actor.joint_positions, planted, FPS) == pytest.approx(0.08, rel=1e-3)
+    locked = lock_feet(actor, planted, FPS)
+    assert foot_slide(locked.joint_positions, planted, FPS) < 1e-3
+    np.testing.assert_allclose(locked.joint_positions[:, :3], actor.joint_positions[:, :3], atol=1e-9)
+    lengths = np.linalg.norm(locked.joint_positions[:, 1:] - locked.joint_positions[:, SMPL22.parents[1:]], axis=-1)
+    np.testing.assert_allclose(lengths, np.broadcast_to(np.linalg.norm(SMPL22.offsets[1:], axis=-1), lengths.shape))
+
+
+def test_locking_makes_no_pops() -> None:
+    """A foot that stands twice with a step between: no frame-to-frame jump beyond the decoded one by much."""
+    actor = standing(frames=90, drift=0.08)
+    planted = planted_feet(actor, FPS)
+    planted[:] = False
+    planted[10:35] = planted[55:80] = True
+    locked = lock_feet(actor, planted, FPS)
+    step = np.linalg.norm(np.diff(locked.joint_positions, axis=0), axis=-1).max()
+    assert step < 0.08 / FPS + 0.012
+    np.testing.assert_allclose(locked.joint_positions[45], actor.joint_positions[45], atol=1e-3)
+
+
+def test_feet_are_lifted_out_of_the_floor() -> None:
+    actor = standing(height=-0.05)
+    locked = lock_feet(actor, np.zeros((60, 4), dtype=bool), FPS)
+    feet = locked.joint_positions[:, [7, 8, 10, 11], 1]
+    assert feet.min() > -1e-4
+
+
+def test_fast_and_high_feet_do_not_stand() -> None:
+    assert not planted_feet(standing(drift=1.5), FPS).any()
+    assert not planted_feet(standing(height=0.3), FPS).any()
+    silent = standing()
+    silent.foot_contacts[:] = 0
+    assert not planted_feet(silent, FPS).any()
+
+
+def test_contact_gaps_close_and_blinks_vanish() -> None:
+    actor = standing()
+    actor.foot_contacts[20:22, 0] = 0
+    actor.foot_contacts[:, 1] = 0
+    actor.foot_contacts[30:32, 1] = 1
+    planted = planted_feet(actor, FPS)
+    assert planted[:, 0].all() and not planted[:, 1].any()
+
+
+def test_runs() -> None:
+    starts, ends = runs(np.array([1, 1, 0, 1, 0, 0, 1], dtype=bool))
+    assert starts.tolist() == [0, 3, 6] and ends.tolist() == [2, 4, 7]
+
+
+def test_smoothing_takes_jitter_and_leaves_movement() -> None:
+    rng = np.random.default_rng(0)
+    t = np.arange(90)[:, None] / FPS
+    swing = np.zeros((90, 22, 3))
+    swing[:, 16] = np.array([0.0, 0.0, 1.0]) * np.sin(2 * np.pi * 1.5 * t)  # an arm at 1.5 Hz, 57 degrees
+    clean = ActorMotion.from_rotations(np.zeros((90, 3)), quat_exp(swing), np.zeros((90, 4)), SMPL22.offsets)
+    noisy = ActorMotion.from_rotations(
+        rng.normal(0, 0.003, (90, 3)),
+        quat_multiply(clean.joint_rotations, quat_exp(rng.normal(0, 0.02, (90, 22, 3)))),
+        clean.foot_contacts,
+        SMPL22.offsets,
+    )
+    smoothed = smooth_actor(noisy, FPS)
+    assert jitter(smoothed.joint_positions, FPS) < 0.3 * jitter(noisy.joint_positions, FPS)
+    untouched = smooth_actor(clean, FPS)
+    assert np.abs(untouched.joint_positions - clean.joint_positions).max() < 0.006
+    error = [np.abs(a.joint_positions - clean.joint_positions).mean() for a in (noisy, smoothed)]
+    assert error[1] < 0.75 * error[0]
+
+
+def test_short_motions_pass_through() -> None:
+    actor = standing(frames=4)
+    pair, _ = clean_pair((actor, standing(frames=4)), FPS)
+    np.testing.assert_allclose(pair[0].joint_positions, actor.joint_positions, atol=1e-5)
+    clean_pair((standing(frames=1), standing(frames=1)), FPS)
+
+
+def test_one_floor_for_both_keeps_a_lift() -> None:
+    """B is carried 0.4 m above the floor that A stands on, and both come 7 cm too high."""
+    lifted = standing(height=0.47)
+    lifted.foot_contacts[:] = 0
+    base = standing(height=0.07)
+    assert floor_height((base, lifted)) == pytest.approx(0.07)
+    (a, b), report = clean_pair((base, lifted), FPS)
+    assert report.floor_shift == pytest.approx(-0.07)
+    assert a.joint_positions[..., 1].min() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(b.root_translation - a.root_translation, lifted.root_translation - base.root_translation)
+
+
+def test_nobody_on_the_floor_moves_nothing() -> None:
+    a, b = standing(height=0.5), standing(height=0.6)
+    a.foot_contacts[:] = b.foot_contacts[:] = 0
+    assert floor_height((a, b)) == 0.0
+
+
+def test_report_measures_the_result() -> None:
+    _, report = clean_pair((standing(drift=0.06), standing(drift=0.0)), FPS)
+    assert report.foot_slide_before == pytest.approx(0.03, rel=1e-3)
+    assert report.foot_slide_after < 1e-3
