@@ -92,7 +92,12 @@ class ActorRetarget:
 
     def plant_feet(self, scale: float, fps: float) -> None:
         """Lower the pelvis where a foot would not reach, then bring both ankles to their goals."""
-        goals = {s: ankle_goals(self.source, s, self.foot_shape(s), scale, self.leg_ratio) for s in SIDES}
+        hip_ids = [SIDE_JOINTS[s]["hip"] for s in SIDES]
+        carried = (self.joint("l_hip") + self.joint("r_hip")) / 2
+        carried = (carried - scale * self.source.positions[:, hip_ids].mean(axis=1)) * [1.0, 0.0, 1.0]
+        goals = {
+            s: ankle_goals(self.source, s, self.foot_shape(s), scale, self.leg_ratio, carried) for s in SIDES
+        }
         reach, hips = [], []
         for s in SIDES:
             ids = SIDE_JOINTS[s]

@@ -27,6 +27,7 @@ from .rig import RigDescription
 
 Joints = dict[str, np.ndarray]
 
+_TRUNK: tuple[str, ...] = ("root", "pelvis", "spine", "neck", "head", "l_collar", "r_collar")
 _STRAIGHT, _BENT = np.radians(8.0), np.radians(20.0)
 """Below the first angle a limb's bend plane is noise, above the second it is trusted, blended between."""
 
@@ -94,21 +95,7 @@ def rest_frames(pose: RestPose) -> dict[str, np.ndarray]:
     """A frame (3, 3) for each slot that the pose knows; columns are defined alike on any skeleton."""
     joints, body = pose.joints, pose.body
     left, up, forward = body.T
-    frames = {
-        slot: body
-        for slot in (
-            "pelvis",
-            "root",
-            "spine",
-            "spine1",
-            "spine2",
-            "spine3",
-            "neck",
-            "head",
-            "l_collar",
-            "r_collar",
-        )
-    }
+    frames = dict.fromkeys(_TRUNK, body)
     for side, outward in (("l", left), ("r", -left)):
         # Straight limbs have no bend plane: turn the T-pose's bend direction along with the limb.
         arm = _limb(joints, side, ("shoulder", "elbow", "wrist"), outward, forward)
@@ -142,10 +129,7 @@ def _limb(
     if first is None or second is None:
         return {}
     upper = _direction(first, second, f"{side}_{chain[0]}")
-    if third is not None:
-        lower = _direction(second, third, f"{side}_{chain[1]}")
-    else:
-        lower = upper
+    lower = upper if third is None else _direction(second, third, f"{side}_{chain[1]}")
     angle = np.arctan2(np.linalg.norm(np.cross(upper, lower)), upper @ lower)
     seen = lower - (lower @ upper) * upper
     out: dict[str, np.ndarray] = {}

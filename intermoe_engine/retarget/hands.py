@@ -67,7 +67,7 @@ def wrist_goals(
     """Wrist goals (T, 3) of both actors, by side, for the hands that take part in a contact.
 
     A pair of wrists is centred where the two are now, apart by the source's offset times `scale`. Where
-    one arm is too short the other comes further: the pair is moved into both arms' reach in turn.
+    one arm is too short the other comes further: the pair moves to the nearest place in both arms' reach.
     """
     sums: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
     weights: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
@@ -78,9 +78,9 @@ def wrist_goals(
         arm_a, arm_b = arms_a[contact.side_a], arms_b[contact.side_b]
         half = 0.5 * scale * contact.offset
         middle = 0.5 * (arm_a.wrist + arm_b.wrist)
-        for _ in range(24):
-            middle = _within(middle - half, arm_a) + half
-            middle = _within(middle + half, arm_b) - half
+        middle = nearest_in_both(
+            middle, arm_a.shoulder + half, _reach(arm_a), arm_b.shoulder - half, _reach(arm_b)
+        )
         for k, (side, arm, goal) in enumerate(
             ((contact.side_a, arm_a, middle - half), (contact.side_b, arm_b, middle + half))
         ):
@@ -97,7 +97,42 @@ def wrist_goals(
     return goals
 
 
-def _within(point: np.ndarray, arm: ArmReach) -> np.ndarray:
-    away = point - arm.shoulder
+def nearest_in_both(
+    point: np.ndarray, centre_a: np.ndarray, radius_a: np.ndarray, centre_b: np.ndarray, radius_b: np.ndarray
+) -> np.ndarray:
+    """The point (T, 3) of two balls' common part that is nearest to `point` (T, 3).
+
+    centre (T, 3), radius (T, 1). Balls that do not meet give the point between them, equally far outside
+    both. Closed form: inside one ball, on the other's surface, or on the circle where the surfaces cross.
+    """
+    on_a, on_b = _into_ball(point, centre_a, radius_a), _into_ball(point, centre_b, radius_b)
+    between = centre_b - centre_a
+    distance = np.maximum(np.linalg.norm(between, axis=-1, keepdims=True), 1e-9)
+    axis = between / distance
+    along = (distance**2 + radius_a**2 - radius_b**2) / (2 * distance)
+    apart = distance > radius_a + radius_b
+    along = np.where(apart, (distance + radius_a - radius_b) / 2, along)
+    centre = centre_a + along * axis
+    rim = np.sqrt(np.maximum(radius_a**2 - along**2, 0.0))
+    flat = point - centre
+    flat = flat - np.sum(flat * axis, axis=-1, keepdims=True) * axis
+    flat = flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-9)
+    best = np.where(apart, centre, centre + rim * flat)
+    best = np.where(_is_inside(on_b, centre_a, radius_a), on_b, best)
+    return np.where(_is_inside(on_a, centre_b, radius_b), on_a, best)
+
+
+def _into_ball(point: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    away = point - centre
     distance = np.linalg.norm(away, axis=-1, keepdims=True)
-    return arm.shoulder + away * np.minimum(1.0, 0.995 * arm.length / np.maximum(distance, 1e-9))
+    return centre + away * np.minimum(1.0, radius / np.maximum(distance, 1e-9))
+
+
+def _is_inside(point: np.ndarray, centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(point - centre, axis=-1, keepdims=True) <= radius + 1e-9
+
+
+def _reach(arm: ArmReach) -> np.ndarray:
+    """Nearly straight at most, or as straight as the arm is already: (T, 1) metres."""
+    stretched = np.linalg.norm(arm.wrist - arm.shoulder, axis=-1, keepdims=True)
+    return np.maximum(0.995 * arm.length, stretched)

@@ -10,6 +10,8 @@ import numpy as np
 from .smoothing import cover, intervals
 from .source import SIDE_JOINTS, SourceActor
 
+_STILL = 1e-5  # metres a frame below which no joint moves
+
 
 @dataclass(frozen=True)
 class FootShape:
@@ -24,13 +26,15 @@ class FootShape:
 
 
 def ankle_goals(
-    source: SourceActor, side: str, foot: FootShape, pair_scale: float, leg_ratio: float
+    source: SourceActor, side: str, foot: FootShape, pair_scale: float, leg_ratio: float, carried: np.ndarray
 ) -> np.ndarray:
     """Ankle positions (T, 3) in canonical metres for one foot.
 
-    On the ground the ankle (or, once the heel is up, the toe joint) moves as its model in the source
-    does, times the pair's scale; the difference that feet of another length make is taken up while the
-    foot is in the air. The sole's height above the floor is the source's times the leg ratio.
+    On the ground the ankle or the toe joint, whichever is stiller in the source, moves as it does there
+    times the pair's scale; the difference that feet of another length make is taken up while the foot is
+    in the air. The sole's height above the floor is the source's times the leg ratio. carried (T, 3): how
+    far the hip joints are from the source's times the scale (hips of another build); each contact is
+    shifted by its mean, so that the legs keep their directions.
     """
     joints = SIDE_JOINTS[side]
     ankle, toe = source.positions[:, joints["ankle"]], source.positions[:, joints["foot"]]
@@ -38,32 +42,39 @@ def ankle_goals(
     goal = pair_scale * ankle
     offset = turn @ foot.toe_offset
     ankle_down, toe_down = source.foot_contact(side)
-    if source.has_floor:
-        goal[:, [0, 2]] += _keep_planted(pair_scale * ankle, pair_scale * toe - offset, ankle_down, toe_down)[
-            :, [0, 2]
-        ]
+    follow_toe = pair_scale * (toe - ankle) - offset
+    goal += _keep_planted(ankle, toe, follow_toe, ankle_down, toe_down, carried)
     goal[:, 1] = _ankle_heights(source, side, foot, offset, turn, leg_ratio)
     return goal
 
 
 def _keep_planted(
-    by_ankle: np.ndarray, by_toe: np.ndarray, ankle_down: np.ndarray, toe_down: np.ndarray
+    ankle: np.ndarray,
+    toe: np.ndarray,
+    follow_toe: np.ndarray,
+    ankle_down: np.ndarray,
+    toe_down: np.ndarray,
+    carried: np.ndarray,
 ) -> np.ndarray:
-    """What to add (T, 3) to the path `by_ankle` so that it steps like `by_toe` while only the toes are down."""
-    toe_only = toe_down & ~ankle_down
-    step = np.diff(by_toe - by_ankle, axis=0)
-    follow = (toe_only[1:] & (toe_down | ankle_down)[:-1]) | (toe_only[:-1] & (toe_down | ankle_down)[1:])
-    drift = np.concatenate([np.zeros((1, 3)), np.cumsum(np.where(follow[:, None], step, 0.0), axis=0)])
+    """What to add (T, 3) to the scaled ankle path to keep the stillest point of a planted foot still.
+
+    follow_toe (T, 3) would make the toe joint follow its model instead of the ankle.
+    """
     first, last = intervals(ankle_down | toe_down)
     if len(first) == 0:
-        return np.zeros_like(by_ankle)
-    # Cancel the mean drift of each ground contact; move from one value to the next in the air.
-    means = np.add.reduceat(drift, np.stack([first, last + 1], axis=1).ravel()[: 2 * len(first) - 1], axis=0)[
-        ::2
-    ]
-    lengths = np.append(last[:-1] + 1, len(drift))[:, None] - first[:, None]
-    lengths[:-1] = (last - first + 1)[:-1, None]
-    means = means / lengths
+        return carried
+    # Of the joints that are down, the one that moves less in the source is what the foot stands on: the
+    # ankle after a heel strike, the toes once the heel is up and when turning on the ball of the foot.
+    speed = [np.sum(np.diff(path[:, [0, 2]], axis=0) ** 2, axis=-1) for path in (ankle, toe)]
+    on_toe = speed[0] / (speed[0] + speed[1] + _STILL**2)
+    both = ankle_down & toe_down
+    grounded = (ankle_down | toe_down)[1:] & (ankle_down | toe_down)[:-1]
+    on_toe = np.where(both[1:] & both[:-1], on_toe, np.where(toe_down[1:] & toe_down[:-1], 1.0, 0.0))
+    step = np.diff(follow_toe, axis=0) * (on_toe * grounded)[:, None]
+    drift = np.concatenate([np.zeros((1, 3)), np.cumsum(step, axis=0)])
+    # Each ground contact stands, in the mean, where it should; between contacts the foot is in the air.
+    total = np.concatenate([np.zeros((1, 3)), np.cumsum(drift - carried, axis=0)])
+    means = (total[last + 1] - total[first]) / (last + 1 - first)[:, None]
     knots = np.stack([first, last], axis=1).ravel().astype(float)
     knots[1::2] += 1e-6  # a contact of one frame has two knots
     frames = np.arange(len(drift))

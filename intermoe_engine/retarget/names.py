@@ -53,7 +53,8 @@ def map_by_names(rig: RigDescription) -> BoneMapping:
     """Rows from normalised names, kept only where the hierarchy agrees; other rows stay empty.
 
     A limb is chosen as a whole: among all chains of candidate bones in which each lies below the one
-    before, the chain whose names fit best. Two chains that fit equally well leave the limb empty.
+    before, the chain whose names fit best. Where several bones fit equally well (five toes) the row stays
+    empty.
     """
     table = load_table("synonyms")
     parsed = {name: p for name in rig.bone_names if (p := parse_name(name)) is not None}
@@ -63,10 +64,9 @@ def map_by_names(rig: RigDescription) -> BoneMapping:
     for side in SIDES:
         mine = {name: p.key for name, p in parsed.items() if p.side == side}
         for chain, needed in ((_LEG, ("hip", "knee")), (_ARM, ("shoulder", "elbow"))):
-            limb, tied = _best_limb(mine, chain, needed, table, above)
+            limb, unsure = _best_limb(mine, chain, needed, table, above)
             found.update({f"{side}_{slot}": ([bone], score) for slot, (bone, score) in limb.items()})
-            if tied:
-                ambiguous.update(f"{side}_{slot}" for slot in chain)
+            ambiguous.update(f"{side}_{slot}" for slot in unsure)
     middle = {name: p.key for name, p in parsed.items() if not p.side}
     found.update(_trunk(middle, found, table, above))
     rows = []
@@ -86,8 +86,8 @@ def _best_limb(
     needed: tuple[str, ...],
     table: dict[str, dict[str, float]],
     above: dict[str, set[str]],
-) -> tuple[dict[str, tuple[str, float]], bool]:
-    """The best bones of one limb with their scores, and whether another choice fits as well."""
+) -> tuple[dict[str, tuple[str, float]], set[str]]:
+    """The best bones of one limb with their scores, and the slots for which several bones fit as well."""
     solutions: list[tuple[tuple[float, float], dict[str, tuple[str, float]]]] = []
 
     def extend(position: int, last: str | None, chosen: dict[str, tuple[str, float]]) -> None:
@@ -106,11 +106,12 @@ def _best_limb(
 
     extend(0, None, {})
     if not solutions:
-        return {}, False
-    solutions.sort(key=lambda s: s[0], reverse=True)
-    if len(solutions) > 1 and solutions[0][0] == solutions[1][0]:
-        return {}, True
-    return solutions[0][1], False
+        return {}, set()
+    best = max(rank for rank, _ in solutions)
+    tied = [chosen for rank, chosen in solutions if rank == best]
+    agreed = {slot: pick for slot, pick in tied[0].items() if all(t.get(slot) == pick for t in tied)}
+    unsure = {slot for t in tied for slot in t} - agreed.keys()
+    return (agreed if all(slot in agreed for slot in needed) else {}), unsure
 
 
 def _trunk(
@@ -143,10 +144,9 @@ def _trunk(
     spine = [
         b for b in over_arms - used if table["spine"].get(names.get(b, "")) and not (above[b] & set(legs))
     ]
-    if pelvis:
-        # A spine bone below the hips; in some rigs both hang on a common root.
-        common = used | above[out["pelvis"][0][0]]
-        spine = [b for b in spine if above[b] & common]
+    # Spine bones are below the hips, or hang beside them on a common root; without hips nothing is sure.
+    common = used | above[out["pelvis"][0][0]] if pelvis else set()
+    spine = [b for b in spine if above[b] & common]
     if spine:
         spine.sort(key=depth)
         out["spine"] = (spine, min(table["spine"][names[b]] for b in spine))

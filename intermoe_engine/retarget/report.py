@@ -30,10 +30,11 @@ def pair_report(
 ) -> dict[str, Any]:
     """Plain numbers, ready for JSON: lengths in mm, speeds in mm/s, angles in degrees.
 
-    foot_slide: mean ground speed of ankles and toes between frames in which they are down, of the source
-    times the pair's scale and of the target. hip_distance_error: how far the ground distance between the
-    two pelvises is from the take's times the scale. hand_gap_error: how far the distances of joined wrists
-    are from the take's times the scale, before and after the hands were brought together.
+    foot_slide: mean ground speed of each foot's support (the stiller of ankle and toe joint) between
+    frames in which it is down, of the source times the pair's scale and of the target.
+    hip_distance_error: how far the ground distance between the two pelvises is from the take's times the
+    scale. hand_gap_error: how far the distances of joined wrists are from the take's times the scale,
+    before and after the hands were brought together.
     """
     heads = [_joint_heads(actor, motion) for actor, motion in zip(actors, motions, strict=True)]
     target = heads[0]["pelvis"] - heads[1]["pelvis"]
@@ -74,12 +75,12 @@ def _actor(actor: ActorRetarget, joints: dict[str, np.ndarray], scale: float, fp
             angles.append(_angle(local[lower] - local[upper], model))
     slide_source, slide_target = [], []
     for s in SIDES:
-        for name, down in zip(("ankle", "foot"), source.foot_contact(s), strict=True):
-            if f"{s}_{name}" in local:
-                both = down[1:] & down[:-1]
-                model = source.positions[:, SIDE_JOINTS[s][name]]
-                slide_source.append(scale * _ground_speed(model, fps)[both])
-                slide_target.append(_ground_speed(local[f"{s}_{name}"], fps)[both])
+        names = [name for name in ("ankle", "foot") if f"{s}_{name}" in local]
+        ankle_down, toe_down = source.foot_contact(s)
+        flags = {"ankle": ankle_down, "foot": toe_down}
+        model = {name: scale * source.positions[:, SIDE_JOINTS[s][name]] for name in names}
+        slide_source.append(_slide(model, flags, fps))
+        slide_target.append(_slide({name: local[f"{s}_{name}"] for name in names}, flags, fps))
     warnings = []
     if not actor.rig.scale_is_uniform:
         warnings.append(
@@ -141,8 +142,14 @@ def _hands(
     }
 
 
-def _ground_speed(positions: np.ndarray, fps: float) -> np.ndarray:
-    return np.linalg.norm(np.diff(positions[:, [0, 2]], axis=0), axis=-1) * fps
+def _slide(joints: dict[str, np.ndarray], down: dict[str, np.ndarray], fps: float) -> np.ndarray:
+    """Ground speeds of one foot where it is down; of two joints down, the stiller one is its support."""
+    speeds = []
+    for name, path in joints.items():
+        speed = np.linalg.norm(np.diff(path[:, [0, 2]], axis=0), axis=-1) * fps
+        speeds.append(np.where(down[name][1:] & down[name][:-1], speed, np.inf))
+    support = np.min(speeds, axis=0)
+    return support[np.isfinite(support)]
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:

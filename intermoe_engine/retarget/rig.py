@@ -25,8 +25,8 @@ class RigDescription:
     rest_matrices (N, 4, 4): bone to armature space at rest, the bone lying along its local +Y (Blender's
     `Bone.matrix_local`). lengths (N,): bone lengths in armature units. world_matrix (4, 4): armature space
     to canonical world (metres, y up); it may translate, rotate and scale, and is never changed.
-    connected, inherit_rotation, use_local_location, deform (N,) bool: Blender's bone flags; left out, they are
-    Blender's defaults (free, inheriting, local, deforming).
+    connected, inherit_rotation, use_local_location, deform (N,) bool: Blender's bone flags; left out, they
+    are Blender's defaults (free, inheriting, local, deforming).
     inherit_scale (N,) str: Blender's mode (poses here carry no scale, so that all modes agree).
     """
 
@@ -49,7 +49,7 @@ class RigDescription:
             array = np.asarray(value, dtype=dtype)
             if array.shape != shape:
                 raise RigError(
-                    f"Rig '{self.name}': {key} has shape {array.shape} instead of {shape}; read the rig again."
+                    f"Rig '{self.name}': {key} has shape {array.shape} instead of {shape}; read it again."
                 )
             object.__setattr__(self, key, array)
 
