@@ -92,12 +92,11 @@ class ActorRetarget:
 
     def plant_feet(self, scale: float, fps: float) -> None:
         """Lower the pelvis where a foot would not reach, then bring both ankles to their goals."""
-        hip_ids = [SIDE_JOINTS[s]["hip"] for s in SIDES]
-        carried = (self.joint("l_hip") + self.joint("r_hip")) / 2
-        carried = (carried - scale * self.source.positions[:, hip_ids].mean(axis=1)) * [1.0, 0.0, 1.0]
-        goals = {
-            s: ankle_goals(self.source, s, self.foot_shape(s), scale, self.leg_ratio, carried) for s in SIDES
-        }
+        goals = {}
+        for s in SIDES:
+            hip = scale * self.source.positions[:, SIDE_JOINTS[s]["hip"]]
+            carried = (self.joint(f"{s}_hip") - hip) * [1.0, 0.0, 1.0]
+            goals[s] = ankle_goals(self.source, s, self.foot_shape(s), scale, self.leg_ratio, carried)
         reach, hips = [], []
         for s in SIDES:
             ids = SIDE_JOINTS[s]
@@ -180,7 +179,7 @@ class ActorRetarget:
         height = float(ankle @ up) * scale  # above the armature's origin, where characters stand
         low = height if mark is None else float(mark @ up) * scale
         leg = self.leg_length
-        stands = -0.02 * leg <= low and height <= 0.3 * leg and height > 0
+        stands = -0.02 * leg <= low and height <= 0.6 * leg and height > 0
         if not self.source.has_floor or not stands:
             return FootShape(offset, None)
         return FootShape(offset, height)

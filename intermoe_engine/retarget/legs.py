@@ -33,8 +33,8 @@ def ankle_goals(
     On the ground the ankle or the toe joint, whichever is stiller in the source, moves as it does there
     times the pair's scale; the difference that feet of another length make is taken up while the foot is
     in the air. The sole's height above the floor is the source's times the leg ratio. carried (T, 3): how
-    far the hip joints are from the source's times the scale (hips of another build); each contact is
-    shifted by its mean, so that the legs keep their directions.
+    far this hip joint is from the source's times the scale (hips of another build); each contact is shifted
+    by its mean, so that the leg keeps its direction.
     """
     joints = SIDE_JOINTS[side]
     ankle, toe = source.positions[:, joints["ankle"]], source.positions[:, joints["foot"]]

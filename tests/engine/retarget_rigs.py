@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from intermoe_engine.rotations import (
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion, Take
 
-SHARED_RIGS = Path("/work/shared/rigs")
+SHARED_RIGS = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).parents[3] / "shared")) / "rigs"
 Z_UP_TO_Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=float)
 
 MIXAMO = {

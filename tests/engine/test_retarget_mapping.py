@@ -249,3 +249,40 @@ def test_published_bone_names(fallback: bool) -> None:
             else:
                 assert bone in got, (family, joint, bone, got)
         assert set(mapping.keyed_bones) <= set(joints.values()), family
+
+
+def test_generated_rigify_is_keyed_through_its_fk_controls() -> None:
+    bones: dict[str, str | None] = {"root": None, "torso": "root", "chest": "torso", "hips": "torso"}
+    bones |= {"spine_fk.001": "torso", "spine_fk": "spine_fk.001", "tweak_spine": "spine_fk"}
+    bones |= {"spine_fk.002": "torso", "spine_fk.003": "spine_fk.002", "neck": "spine_fk.003", "head": "neck"}
+    bones |= {
+        "ORG-spine": "tweak_spine",
+        "DEF-spine": "root",
+        "ORG-spine.006": "root",
+        "DEF-spine.006": "root",
+    }
+    for s in ("L", "R"):
+        bones |= {f"shoulder.{s}": "spine_fk.003", f"ORG-shoulder.{s}": "spine_fk.003"}
+        for limb, over in (
+            (("upper_arm", "forearm", "hand"), f"ORG-shoulder.{s}"),
+            (("thigh", "shin", "foot", "toe"), "ORG-spine"),
+        ):
+            bones |= {f"{limb[0]}_parent.{s}": over}
+            for kind in ("{}_fk", "{}_ik", "ORG-{}", "DEF-{}"):
+                parent = over
+                for name in limb:
+                    bone = f"{kind.format(name)}.{s}"
+                    bones[bone] = parent
+                    parent = bone
+    mapping = map_bones(rig_of(bones))
+    assert mapping.preset == "rigify_generated"
+    assert mapping.bones_for("root") == ("torso",) and mapping.bones_for("pelvis") == ("spine_fk",)
+    assert mapping.bones_for("spine") == ("spine_fk.001", "spine_fk.002", "spine_fk.003")
+    assert mapping.bones_for("r_elbow") == ("forearm_fk.R",) and mapping.bones_for("l_foot") == ("toe_fk.L",)
+    assert mapping.anchors == {"pelvis": "ORG-spine"}
+    for limb in ("upper_arm", "thigh"):
+        for s in ("L", "R"):
+            assert (f"{limb}_parent.{s}", "IK_FK", 1.0) in mapping.properties
+    assert mapping.followers["DEF-forearm.L"] == "forearm_fk.L"
+    assert mapping.followers["ORG-shoulder.R"] == "shoulder.R"
+    assert not any(b.startswith(("DEF-", "ORG-")) or "_ik" in b for b in mapping.keyed_bones)

@@ -29,7 +29,7 @@ from intermoe_engine.retarget import (
 from intermoe_engine.retarget.hands import nearest_in_both
 from intermoe_engine.rotations import quat_exp, quat_to_matrix
 from intermoe_engine.skeleton import SMPL22
-from intermoe_engine.take import Take
+from intermoe_engine.take import ActorMotion, Take
 
 TALL, SHORT = SMPL22.offsets * 1.15, SMPL22.offsets * 0.9
 
@@ -275,3 +275,53 @@ def test_nearest_point_of_two_reaches_against_a_search() -> None:
     )
     distance = np.where(inside, np.linalg.norm(cloud - wish[:, None], axis=-1), np.inf).min(axis=1)
     assert (np.linalg.norm(found - wish, axis=-1) <= distance + 1e-9)[meets].all()
+
+
+def test_flat_feet_stay_flat_on_a_foot_of_another_slope() -> None:
+    """High heels: the ankle sits 9 cm above the toe joint instead of 6, and the sole stays on the floor."""
+    offsets = SMPL22.offsets.copy()
+    for joint in ("l_foot", "r_foot"):
+        offsets[SMPL22.index(joint), 1:] = [-0.09, 0.10]
+    take = dancing_take(60)
+    rig = smpl_rig(offsets, rolls=np.random.default_rng(4))
+    heads = joint_heads(rig, retarget_pair(take, rig, rig).actors[0].heads_world)
+    for ankle, toe in ((7, 10), (8, 11)):
+        foot = heads[:, toe] - heads[:, ankle]
+        np.testing.assert_allclose(foot[:, 1], -0.09, atol=1e-4)  # the take's feet are level throughout
+        flat = take.actors[0].joint_positions[:, toe] - take.actors[0].joint_positions[:, ankle]
+        cross = foot[:, 0] * flat[:, 2] - foot[:, 2] * flat[:, 0]
+        np.testing.assert_allclose(cross, 0, atol=1e-5)  # and point where the take's feet point
+
+
+def test_hands_follow_fingers_not_the_hand_bone() -> None:
+    """A hand that hangs 30 degrees at rest is straight in the take's T-pose, whatever its bone's axis."""
+    base = smpl_rig()
+    bent = smpl_rig(pose={"l_wrist": (np.array([0.0, 0.0, 1.0]), -30.0)})
+    hand = bent.index["mixamorig:LeftHand"]
+    wrist = bent.heads[hand]
+    forearm = wrist - bent.heads[bent.index["mixamorig:LeftForeArm"]]
+    forearm = forearm / np.linalg.norm(forearm)
+    down = np.array([0.0, 0.0, -1.0])
+    direction = np.cos(np.radians(30)) * forearm + np.sin(np.radians(30)) * down
+    finger = np.eye(4)
+    finger[:3, 3] = wrist + 0.09 * direction
+    rig = RigDescription(
+        "hand", [*bent.bone_names, "mixamorig:LeftHandMiddle1"], np.append(bent.parents, hand),
+        np.concatenate([bent.rest_matrices, finger[None]]), np.append(bent.lengths, 0.03), bent.world_matrix,
+    )  # fmt: skip
+    take = random_take(10, frames=3)
+    for actor in take.actors:
+        actor.joint_rotations[:] = np.array([1.0, 0, 0, 0])
+    still = Take("still", 0, 30.0, (retyped(take.actors[0]), retyped(take.actors[1])))
+    heads = retarget_pair(still, rig, base).actors[0].heads_world[0]
+    fingers = heads[-1] - heads[hand]
+    arm = heads[hand] - heads[rig.index["mixamorig:LeftForeArm"]]
+    cosine = fingers @ arm / np.linalg.norm(fingers) / np.linalg.norm(arm)
+    assert np.degrees(np.arccos(np.clip(cosine, -1, 1))) < 0.1
+
+
+def retyped(actor: ActorMotion) -> ActorMotion:
+    """The actor with positions computed again from its rotations."""
+    return ActorMotion.from_rotations(
+        actor.root_translation, actor.joint_rotations, actor.foot_contacts, actor.rest_offsets
+    )
