@@ -102,7 +102,7 @@ def _download(name: str, version: str, python: str, cache: Path) -> None:
     command += ["--python-version", python, "--dest", str(cache)]
     for platform in PLATFORMS:
         command += ["--platform", platform]
-    result = subprocess.run([*command, f"{name}=={version}"], capture_output=True, text=True)
+    result = subprocess.run([*command, f"{name}=={version}"], check=False, capture_output=True, text=True)
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise BuildError(f"pip could not download {name} {version} for Python {python}: {reason}")

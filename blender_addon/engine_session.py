@@ -39,6 +39,12 @@ class EngineSession:
         """Whether there is anything that `step` has to look at."""
         return self._check is not None or (self.job is not None and self.job.phase.running)
 
+    def shown(self) -> tuple[object, ...]:
+        """What the panels show of all this; when it changes, they are drawn again."""
+        job = self.job
+        progress = (job.phase, job.stage, round(job.fraction, 2), _whole(job.seconds_left())) if job else ()
+        return (*progress, self.message, self.failed, self.device, tuple(self.check_report))
+
     @property
     def worker_pid(self) -> int | None:
         """The process id of the running worker."""
@@ -172,6 +178,10 @@ def problem(context: bpy.types.Context) -> str:
     if settings.duration > card.max_duration + 1e-4:
         return f"This bundle makes at most {card.max_duration:.1f} s: shorten the duration"
     return ""
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)
 
 
 def _report_lines(check: Job) -> list[str]:

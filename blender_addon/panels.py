@@ -63,7 +63,8 @@ class INTERMOE_PT_result(_Tab, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         take = context.scene.intermoe_take
-        wrapped_labels(layout, take.prompt, characters_across(context))
+        if take_info.is_of_other_request(take, context.scene.intermoe):
+            wrapped_labels(layout, f"{take.prompt} (seed {take.seed})", characters_across(context))
         grid = layout.column(align=True)
         for name, value in take_info.rows(take):
             split = grid.split(factor=0.45)
@@ -98,9 +99,13 @@ class INTERMOE_PT_export(_Tab, bpy.types.Panel):
         row = layout.row()
         row.scale_y = 1.3
         row.operator("intermoe.export_fbx", icon="EXPORT")
-        problem = take_export.problem(context.scene)
+        problem, names = take_export.preview(context.scene)
         if problem:
             wrapped_labels(layout, problem, characters_across(context), "INFO")
+        note = layout.column(align=True)
+        note.active = False
+        for name in names:
+            note.label(text=name)
 
 
 def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context, settings: bpy.types.PropertyGroup) -> None:
@@ -121,7 +126,7 @@ def _draw_cast(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     for role in cast.ROLES:
         split = slots.split(factor=0.12, align=True)
         split.label(text=role)
-        split.prop(settings, f"actor_{role.lower()}", text="")
+        split.prop(settings, f"actor_{role.lower()}", text="", icon="OUTLINER_OB_ARMATURE")
     swap = row.column(align=True)
     swap.scale_y = 2.0
     swap.operator("intermoe.swap_cast", text="", icon="UV_SYNC_SELECT")
@@ -155,7 +160,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         left = job.seconds_left()
         if job.phase is Phase.READY:
             wrapped_labels(layout, "The take is ready. Go back to Object or Pose mode to place it", across, "INFO")
-        elif left is not None:
+        else:
             note = layout.row()
             note.active = False
             note.label(text=duration_text(left), icon="TIME")
@@ -170,10 +175,10 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         box = layout.box()
         box.alert = session.failed
         wrapped_labels(box, session.message, across - 3, "ERROR" if session.failed else "INFO")
-    foot = layout.column(align=True)
+    foot = layout.row()
     foot.active = False
-    foot.scale_y = 0.8
-    foot.label(text=bundle_card.engine_line(context, session.device), icon="SYSTEM")
+    foot.alignment = "RIGHT"
+    foot.label(text=bundle_card.engine_line(context, session.device))
 
 
 CLASSES = (INTERMOE_PT_take, INTERMOE_PT_advanced, INTERMOE_PT_result, INTERMOE_PT_export)

@@ -12,6 +12,7 @@ from . import fbx
 from .cast import ROLES
 
 FIELDS = ("take", "role", "rig", "seed")
+_FIELD = re.compile(rf"{{({'|'.join(FIELDS)})}}")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -24,11 +25,10 @@ def file_name(template: str, **values: str) -> str:
 
     Raises ExportError for a field that does not exist or an empty name.
     """
-    try:
-        name = template.format_map({field: values[field] for field in FIELDS})
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
+    if set("{}") & set(_FIELD.sub("", template)):
         fields = ", ".join(f"{{{field}}}" for field in FIELDS)
-        raise ExportError(f"The file name may hold {fields} only: correct {template!r}") from error
+        raise ExportError(f"The file name may hold {fields} only: correct {template!r}")
+    name = _FIELD.sub(lambda match: values[match[1]], template)
     name = _UNSAFE.sub("_", name.removesuffix(".fbx")).strip("._")
     if not name:
         raise ExportError("The file name is empty: write one, or use {take}_{role}")
@@ -44,6 +44,15 @@ def problem(scene: bpy.types.Scene) -> str:
     except ExportError as error:
         return str(error)
     return ""
+
+
+def preview(scene: bpy.types.Scene) -> tuple[str, list[str]]:
+    """The problem as above, and the names that the files will get (none where they cannot be made)."""
+    try:
+        names = _names(scene)
+    except ExportError:
+        names = []
+    return problem(scene), names
 
 
 def export_take(scene: bpy.types.Scene) -> list[Path]:

@@ -10,9 +10,6 @@ def rows(take: bpy.types.PropertyGroup) -> list[tuple[str, str]]:
     """Name and value of each line that the panel shows."""
     lines = [
         ("Frames", f"{take.frame_start} – {take.frame_end}"),
-        ("Seed", str(take.seed)),
-        ("A", take.rig_a),
-        ("B", take.rig_b),
     ]
     if take.distance_median > 0:
         lines.append(("Hip distance", f"{take.distance_median:.2f} m, least {take.distance_min:.2f} m"))
@@ -20,6 +17,11 @@ def rows(take: bpy.types.PropertyGroup) -> list[tuple[str, str]]:
         lines.append(("Foot slide", f"{take.foot_slide:.0f} mm/s"))
     lines.append(("Pair scale", f"{take.pair_scale:.3f}"))
     return lines
+
+
+def is_of_other_request(take: bpy.types.PropertyGroup, settings: bpy.types.PropertyGroup) -> bool:
+    """Whether the panel shows another sentence or seed by now."""
+    return (take.prompt, take.seed) != (settings.prompt.strip(), settings.seed)
 
 
 def outside_scene_range(take: bpy.types.PropertyGroup, scene: bpy.types.Scene) -> bool:

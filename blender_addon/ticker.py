@@ -30,9 +30,11 @@ def start() -> None:
 
 def _tick() -> float | None:
     session = engine_session.current()
+    before = session.shown()
     if session.step():
         _place_take()
-    redraw()
+    if session.shown() != before:
+        redraw()
     return INTERVAL_SECONDS if session.busy else None
 
 
@@ -57,8 +59,10 @@ def _interruptible(window: bpy.types.Window) -> bool:
 
 
 def redraw() -> None:
-    """Let the panels show where things stand."""
+    """Let the panels show where things stand; the views themselves are left alone."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "PREFERENCES"}:
-                area.tag_redraw()
+            kind = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}.get(area.type)
+            for region in area.regions:
+                if region.type == kind:
+                    region.tag_redraw()

@@ -30,8 +30,10 @@ def wrapped_labels(layout: bpy.types.UILayout, text: str, width: int, icon: str 
             column.label(text=line, icon=icon if index == 0 else "BLANK1")
 
 
-def duration_text(seconds: float) -> str:
+def duration_text(seconds: float | None) -> str:
     """Time left as people say it."""
+    if seconds is None:
+        return "a moment"
     if seconds < 1.5:
         return "about a second left"
     if seconds < 90:

@@ -32,11 +32,11 @@ class INTERMOE_OT_generate(bpy.types.Operator):
 
 
 class INTERMOE_OT_apply_take(bpy.types.Operator):
-    """Put the last take on the present characters A and B, e.g. after swapping them or changing a rest pose.
-    The motion is the same; it is fitted anew"""
+    """Fit the last take anew to the characters that are A and B now, e.g. after swapping them, choosing others
+    or moving the 3D cursor. The motion stays the same"""
 
     bl_idname = "intermoe.apply_take"
-    bl_label = "Apply to Present Cast"
+    bl_label = "Fit Again to A and B"
     bl_options = {"REGISTER"}
 
     @classmethod

@@ -49,6 +49,7 @@ def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: floa
             with log.open("w") as file:
                 subprocess.run(
                     [blender, *window, "--python", str(STORY), "--", *story],
+                    check=False,
                     env=environment,
                     stdout=file,
                     stderr=subprocess.STDOUT,
@@ -64,7 +65,7 @@ def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: floa
 
 def _backend(blender: str) -> list[str]:
     """Vulkan is the default from 5.2 on, and a software screen has none."""
-    text = subprocess.run([blender, "--version"], capture_output=True, text=True).stdout.split()
+    text = subprocess.run([blender, "--version"], check=False, capture_output=True, text=True).stdout.split()
     version = tuple(int(part) for part in text[1].split(".")[:2])
     return ["--gpu-backend", "opengl"] if version >= (4, 5) else []
 

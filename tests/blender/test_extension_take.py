@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the panel's settings to keys on two rigs, with the real worker process; events come from `step()`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+import blender_addon  # noqa: E402
+from blender_addon import engine_session  # noqa: E402
+from blender_addon.take_job import Phase  # noqa: E402
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def extension(tmp_path_factory: pytest.TempPathFactory, some_bundle: Path) -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("INTERMOE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("INTERMOE_BUNDLE", str(some_bundle))
+    blender_addon.register()
+    yield
+    blender_addon.unregister()
+    patch.undo()
+
+
+@pytest.fixture
+def scene() -> bpy.types.Scene:
+    """An empty scene at 24 frames per second with two stick rigs in Mixamo's names, of other sizes."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps = 24
+    settings = scene.intermoe
+    settings.actor_a = stick_rig("Anna", 1.0, 0.0)
+    settings.actor_b = stick_rig("Ben", 1.2, 1.0)
+    settings.prompt = "two people dance salsa"
+    settings.duration = 1.0
+    settings.recommended = False
+    settings.steps = 5
+    return scene
+
+
+def stick_rig(name: str, size: float, x: float) -> bpy.types.Object:
+    """A T-pose skeleton along Mixamo's names, z up, facing -Y."""
+    chain = {
+        "Hips": ("", (0, 0, 0.95), (0, 0, 1.05)),
+        "Spine": ("Hips", (0, 0, 1.05), (0, 0, 1.15)),
+        "Spine1": ("Spine", (0, 0, 1.15), (0, 0, 1.25)),
+        "Spine2": ("Spine1", (0, 0, 1.25), (0, 0, 1.4)),
+        "Neck": ("Spine2", (0, 0, 1.4), (0, 0, 1.5)),
+        "Head": ("Neck", (0, 0, 1.5), (0, 0, 1.7)),
+    }
+    for side, sign in (("Left", 1), ("Right", -1)):
+        chain |= {
+            f"{side}Shoulder": ("Spine2", (0.03 * sign, 0, 1.38), (0.15 * sign, 0, 1.38)),
+            f"{side}Arm": (f"{side}Shoulder", (0.15 * sign, 0, 1.38), (0.42 * sign, 0.01, 1.38)),
+            f"{side}ForeArm": (f"{side}Arm", (0.42 * sign, 0.01, 1.38), (0.67 * sign, 0, 1.38)),
+            f"{side}Hand": (f"{side}ForeArm", (0.67 * sign, 0, 1.38), (0.8 * sign, 0, 1.38)),
+            f"{side}UpLeg": ("Hips", (0.09 * sign, 0, 0.92), (0.09 * sign, -0.01, 0.5)),
+            f"{side}Leg": (f"{side}UpLeg", (0.09 * sign, -0.01, 0.5), (0.09 * sign, 0, 0.08)),
+            f"{side}Foot": (f"{side}Leg", (0.09 * sign, 0, 0.08), (0.09 * sign, -0.13, 0.02)),
+            f"{side}ToeBase": (f"{side}Foot", (0.09 * sign, -0.13, 0.02), (0.09 * sign, -0.2, 0.02)),
+        }
+    data = bpy.data.armatures.new(name)
+    rig = bpy.data.objects.new(name, data)
+    rig.location.x = x
+    bpy.context.scene.collection.objects.link(rig)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone_name, (parent, head, tail) in chain.items():
+        bone = data.edit_bones.new(f"mixamorig:{bone_name}")
+        bone.head = [size * value for value in head]
+        bone.tail = [size * value for value in tail]
+        bone.parent = data.edit_bones.get(f"mixamorig:{parent}")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return rig
+
+
+def drive(until: Callable[[], bool] | None = None) -> engine_session.EngineSession:
+    """Step as the timer does, until the job has ended or `until` holds."""
+    session = engine_session.current()
+    end = time.monotonic() + PATIENCE
+    while session.busy and not (until and until()):
+        assert time.monotonic() < end, f"still {session.job and session.job.stage}"
+        if session.step():
+            bpy.ops.intermoe.write_take()
+        time.sleep(0.02)
+    return session
+
+
+def action_of(rig: bpy.types.Object) -> bpy.types.Action | None:
+    return rig.animation_data.action if rig.animation_data else None
+
+
+def test_keys_both_rigs_at_the_scene_rate_and_keeps_what_was_there(scene: bpy.types.Scene) -> None:
+    settings = scene.intermoe
+    old = bpy.data.actions.new("old")
+    settings.actor_a.animation_data_create().action = old
+    scene.frame_start, scene.frame_end = 11, 20
+    matrix = settings.actor_b.matrix_world.copy()
+    bpy.ops.intermoe.generate()
+    session = drive()
+    assert not session.failed, session.message
+    assert session.job is not None and session.job.phase is Phase.DONE
+    take = scene.intermoe_take
+    assert (take.frame_start, take.frame_end) == (11, 11 + 24 - 1), "1 s at 24 frames per second"
+    actions = [action_of(settings.actor_a), action_of(settings.actor_b)]
+    assert actions[0] and actions[1] and actions[0] != actions[1] and old not in actions
+    assert [tuple(action.frame_range) for action in actions] == [(11.0, 34.0)] * 2
+    assert old.use_fake_user, "the old action must survive a save"
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (24, 11, 20)
+    assert settings.actor_b.matrix_world == matrix
+    bpy.ops.intermoe.fit_scene_range()
+    assert (scene.frame_start, scene.frame_end) == (11, 34)
+
+
+def test_the_take_stands_where_the_cursor_is(scene: bpy.types.Scene) -> None:
+    """The same take at the origin and at a turned cursor differs by exactly the cursor's transform."""
+    settings = scene.intermoe
+    bpy.ops.intermoe.generate()
+    drive()
+    scene.frame_set(scene.frame_start + 12)
+    at_origin = [head_of_hips(rig) for rig in (settings.actor_a, settings.actor_b)]
+    scene.cursor.location = (2.0, -1.0, 0.5)
+    scene.cursor.rotation_euler = (0.0, 0.0, 0.8)
+    settings.place = "CURSOR"
+    bpy.ops.intermoe.apply_take()
+    session = drive()
+    assert not session.failed, session.message
+    scene.frame_set(scene.frame_start + 12)
+    for rig, before in zip((settings.actor_a, settings.actor_b), at_origin, strict=True):
+        assert (head_of_hips(rig) - scene.cursor.matrix @ before).length < 1e-4
+
+
+def head_of_hips(rig: bpy.types.Object):
+    evaluated = rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return evaluated.matrix_world @ evaluated.pose.bones["mixamorig:Hips"].head
+
+
+def test_cancel_is_immediate_and_the_next_take_works(scene: bpy.types.Scene) -> None:
+    scene.intermoe.steps = 900
+    bpy.ops.intermoe.generate()
+    drive(lambda: engine_session.current().job.fraction > 0.13)
+    began = time.monotonic()
+    bpy.ops.intermoe.cancel()
+    assert time.monotonic() - began < 0.1
+    session = engine_session.current()
+    assert session.job.phase is Phase.CANCELLED and not session.busy
+    assert not bpy.data.actions
+    scene.intermoe.steps = 2
+    bpy.ops.intermoe.generate()
+    assert drive().job.phase is Phase.DONE
+
+
+def test_a_killed_worker_is_told_and_replaced(scene: bpy.types.Scene) -> None:
+    scene.intermoe.steps = 900
+    bpy.ops.intermoe.generate()
+    drive(lambda: engine_session.current().job.fraction > 0.13)
+    session = engine_session.current()
+    os.kill(session.worker_pid, 9)
+    drive()
+    assert session.failed and "stopped unexpectedly" in session.message
+    scene.intermoe.steps = 2
+    bpy.ops.intermoe.generate()
+    assert drive().job.phase is Phase.DONE
+
+
+def test_a_rig_renamed_meanwhile_is_found(scene: bpy.types.Scene) -> None:
+    rig = scene.intermoe.actor_a
+    bpy.ops.intermoe.generate()
+    rig.name = "Anna of the North"
+    assert drive().job.phase is Phase.DONE
+    assert action_of(rig) is not None
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_rig_deleted_meanwhile_is_told(scene: bpy.types.Scene, late: bool) -> None:
+    """Before the retarget, and between the retarget and the keys."""
+    bpy.ops.intermoe.generate()
+    session = engine_session.current()
+    if late:
+        end = time.monotonic() + PATIENCE
+        while not session.step():
+            assert time.monotonic() < end and session.busy, session.message
+            time.sleep(0.02)
+    bpy.data.objects.remove(scene.intermoe.actor_b)
+    drive()
+    assert session.failed and "Ben is no longer in the scene" in session.message
+    assert action_of(scene.intermoe.actor_a) is None
+
+
+def test_another_file_opened_meanwhile_is_told(scene: bpy.types.Scene) -> None:
+    bpy.ops.intermoe.generate()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    session = drive()
+    assert session.failed and "scene of this take" in session.message
+
+
+def test_neither_rig_is_keyed_when_one_cannot_be(scene: bpy.types.Scene) -> None:
+    """B loses a bone after the retarget: A must get its old action back."""
+    settings = scene.intermoe
+    old = bpy.data.actions.new("old")
+    settings.actor_a.animation_data_create().action = old
+    bpy.ops.intermoe.generate()
+    session = engine_session.current()
+    end = time.monotonic() + PATIENCE
+    while not session.step():
+        assert time.monotonic() < end and session.busy, session.message
+        time.sleep(0.02)
+    settings.actor_b.data.bones["mixamorig:LeftLeg"].name = "elsewhere"
+    bpy.ops.intermoe.write_take()
+    assert session.failed and "mixamorig:LeftLeg" in session.message
+    assert action_of(settings.actor_a) == old and action_of(settings.actor_b) is None
+    assert list(bpy.data.actions) == [old]
+    assert not scene.intermoe_take.exists
+
+
+def test_check_engine_reports_every_part(scene: bpy.types.Scene) -> None:
+    bpy.ops.intermoe.check_engine()
+    report = "\n".join(drive().check_report)
+    for part in ("onnxruntime", "tokenizers", "bundle", "device", "generation"):
+        assert part in report, report
+
+
+def test_takes_lie_outside_the_extension(scene: bpy.types.Scene) -> None:
+    bpy.ops.intermoe.generate()
+    drive()
+    path = Path(scene.intermoe_take.path)
+    assert path.is_file() and Path(blender_addon.__file__).parent not in path.parents
