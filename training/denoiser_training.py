@@ -76,7 +76,11 @@ def validation_loss(model: InterMoE, data: CaptionedLatents, batches: int = 12) 
         for step in (100, 500, 900):
             timesteps = torch.full((len(clean),), step)
             noisy = diffusion.q_sample(clean, timesteps, noise)
-            for name, condition in (("text", text), ("none", torch.zeros_like(text)), ("wrong", text.roll(1, 0))):
+            for name, condition in (
+                ("text", text),
+                ("none", torch.zeros_like(text)),
+                ("wrong", text.roll(1, 0)),
+            ):
                 error = (model.denoiser(noisy, timesteps, condition) - clean).square().mean()
                 totals.setdefault(f"{name}@{step}", []).append(float(error))
     return {name: float(np.mean(values)) for name, values in totals.items()}

@@ -77,7 +77,9 @@ def fit(
         callbacks=[
             average,
             ConsoleProgress(name, steps, run / f"{name}-log.jsonl"),
-            ModelCheckpoint(state, filename="last", every_n_train_steps=250, save_top_k=1, enable_version_counter=False),
+            ModelCheckpoint(
+                state, filename="last", every_n_train_steps=250, save_top_k=1, enable_version_counter=False
+            ),
         ],
     )
     last = state / "last.ckpt"
@@ -97,7 +99,14 @@ def train_vae(recipe: Recipe, data: StarterData, run: Path) -> InterMoE:
     average = AveragedWeights(model.vae, recipe.vae.ema_decay)
     module = VAETraining(model.vae, recipe.vae, data.stats, data.offsets)
     begun = time.monotonic()
-    fit(module, PersonWindows(data.train, data.stats, recipe.vae, recipe.seed), recipe.vae.steps, run, "vae", average)
+    fit(
+        module,
+        PersonWindows(data.train, data.stats, recipe.vae, recipe.seed),
+        recipe.vae.steps,
+        run,
+        "vae",
+        average,
+    )
     vae = average.average.cpu()
     standardise_latents(vae, data.train, data.stats)
     scores = {
@@ -117,7 +126,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.starter", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with 60_NN.bvh and 61_NN.bvh")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes" / "starter.toml")
-    parser.add_argument("-o", "--run", type=Path, required=True, help="run folder; what is done there is kept")
+    parser.add_argument(
+        "-o", "--run", type=Path, required=True, help="run folder; what is done there is kept"
+    )
     parser.add_argument("--only", choices=("vae", "denoiser"), help="train just this half")
     args = parser.parse_args(argv)
     torch.set_float32_matmul_precision("high")

@@ -24,7 +24,9 @@ LEAD_IN = 236
 class PersonWindows(IterableDataset):
     """Endless normalised windows (2 × batch, frames, 268): each person by themselves."""
 
-    def __init__(self, sequences: Sequence[Sequence2], stats: Statistics, recipe: VAERecipe, seed: int) -> None:
+    def __init__(
+        self, sequences: Sequence[Sequence2], stats: Statistics, recipe: VAERecipe, seed: int
+    ) -> None:
         self.sequences, self.stats, self.recipe, self.seed = sequences, stats, recipe, seed
 
     def __iter__(self) -> Iterator[Tensor]:

@@ -50,7 +50,8 @@ class LatentPool:
         parts = []
         for first in range(0, count, 25):
             cuts = [
-                cut(self.sequences[w.sequence], w.start, frames, w.swap) for w in self.windows[first : first + 25]
+                cut(self.sequences[w.sequence], w.start, frames, w.swap)
+                for w in self.windows[first : first + 25]
             ]
             motion = stats.normalise(canonical(torch.stack(cuts)))
             with torch.no_grad():

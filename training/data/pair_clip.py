@@ -43,7 +43,9 @@ class PairClip:
     def positions(self) -> np.ndarray:
         """Joint positions (2, T, 22, 3)."""
         people = [
-            forward_kinematics(self.root_translation[p], self.joint_rotations[p], SMPL22.parents, self.rest_offsets[p])
+            forward_kinematics(
+                self.root_translation[p], self.joint_rotations[p], SMPL22.parents, self.rest_offsets[p]
+            )
             for p in (0, 1)
         ]
         return np.stack([positions for positions, _ in people])
@@ -69,7 +71,9 @@ class PairClip:
 
     def mirrored(self) -> PairClip:
         """Left and right change places, for both people about the same plane."""
-        _, rotations, _ = mirror_motion(self.root_translation[..., None, :].repeat(22, -2), self.joint_rotations, np.zeros((1, 1, 4)))
+        _, rotations, _ = mirror_motion(
+            self.root_translation[..., None, :].repeat(22, -2), self.joint_rotations, np.zeros((1, 1, 4))
+        )
         offsets = self.rest_offsets[:, SMPL22.mirror] * np.array([-1.0, 1.0, 1.0])
         return replace(
             self,

@@ -103,7 +103,9 @@ def turn_about_y(windows: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # The root's two columns, stored row by row, turn in the same way.
     rows = windows[..., 262:268].unflatten(-1, (3, 2))
     top, bottom = rows[..., 0, :], rows[..., 2, :]
-    out[..., 262:268] = torch.stack([c * top + s * bottom, rows[..., 1, :], -s * top + c * bottom], dim=-2).flatten(-2)
+    out[..., 262:268] = torch.stack(
+        [c * top + s * bottom, rows[..., 1, :], -s * top + c * bottom], dim=-2
+    ).flatten(-2)
     return out
 
 
@@ -121,7 +123,9 @@ class Statistics:
         return features * self.std + self.mean
 
 
-def statistics(sequences: Sequence[Sequence2], seed: int = 0, windows: int = 400, frames: int = 240) -> Statistics:
+def statistics(
+    sequences: Sequence[Sequence2], seed: int = 0, windows: int = 400, frames: int = 240
+) -> Statistics:
     """Over random canonical windows, both people and both orders. Small deviations are held at a floor."""
     rng = np.random.default_rng(seed)
     batch = torch.cat([window_batch(sequences, rng, 1, frames) for _ in range(windows)])

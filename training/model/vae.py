@@ -20,6 +20,7 @@ from .skeleton_graph import JOINTS, PARTS, adjacency, pool_matrix, unpool_matrix
 CONTACT_JOINTS = (7, 10, 8, 11)  # in the order of the feature vector's contact flags
 JOINT_FEATURES = 13  # position 3, rotation 6, velocity 3, contact 1 (unused by most joints)
 LEVELS = 2
+START_LOG_VARIANCE = -5.0
 
 
 def split_joints(motion: Tensor) -> Tensor:
@@ -191,6 +192,9 @@ class PartLinear(nn.Module):
         bound = channels**-0.5
         self.weight = nn.Parameter(torch.empty(PARTS, channels, 2 * channels).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(PARTS, 2 * channels))
+        with torch.no_grad():  # little noise at first: a tenth of the signal, or training starts blind
+            self.weight[..., channels:] *= 0.1
+            self.bias[..., channels:] = START_LOG_VARIANCE
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.matmul(x.unsqueeze(-2), self.weight).squeeze(-2) + self.bias
