@@ -36,8 +36,8 @@ Progress = Callable[[str, int, int], None]
 class GenerateRequest:
     """What to generate.
 
-    prompt: one sentence about both people. duration: seconds. seed: 0 .. 2^63 - 1; variation k is exactly what
-    the seed `seed + k` gives alone. steps, guidance: None for the bundle's own. cleanup: smoothing, floor
+    prompt: one sentence about both people. duration: seconds. seed: 0 .. 2^63 - 1; variation k is what the
+    seed `seed + k` gives alone. steps, guidance: None for the bundle's own. cleanup: smoothing, floor
     and foot lock.
     """
 
@@ -78,7 +78,7 @@ class Engine:
 
     @property
     def device(self) -> str:
-        """"cuda" or "cpu": where the denoiser's session really runs."""
+        """ "cuda" or "cpu": where the denoiser's session really runs."""
         return self._denoiser.device
 
     def check(self, request: GenerateRequest) -> None:
@@ -198,7 +198,9 @@ class Engine:
         decoded = self._decoder.run(latents=np.ascontiguousarray(persons))[:, :frames]
         features = decoded * self._statistics.std + self._statistics.mean
         if not np.isfinite(features).all():
-            raise EngineError("the model gave numbers that are not finite; try another seed or lower guidance")
+            raise EngineError(
+                "the model gave numbers that are not finite; try another seed or lower guidance"
+            )
         fitted = [actor_from_features(motion_from_features(f, self._layout), card.skeleton) for f in features]
         actors = (fitted[0][0], fitted[1][0])
         meta: dict = {

@@ -69,7 +69,7 @@ def _packages() -> Iterator[Check]:
         yield Check(
             "onnxruntime",
             FAILED,
-            "onnxruntime and onnxruntime-gpu are both installed and break each other; uninstall both, install one",
+            "onnxruntime and onnxruntime-gpu break each other; uninstall both, then install one",
         )
         return
     try:
@@ -92,7 +92,11 @@ def _cache() -> Check:
 
 def _blender() -> Check:
     if importlib.util.find_spec("bpy") is None:
-        return Check("blender module", NOTE, 'no bpy (only for "intermoe retarget"): pip install "intermoe-blender[blender]"')
+        return Check(
+            "blender module",
+            NOTE,
+            'no bpy (only for "intermoe retarget"): pip install "intermoe-blender[blender]"',
+        )
     try:
         return Check("blender module", OK, f"bpy {importlib.metadata.version('bpy')}")
     except importlib.metadata.PackageNotFoundError:
@@ -113,6 +117,8 @@ def _generation(bundle_path: str | None, device: str) -> Iterator[Check]:
         prompt = bundle.card.example_prompts[0] if bundle.card.example_prompts else "two people dance"
         take = engine.generate(GenerateRequest(prompt, duration=MIN_DURATION, steps=2))[0]
         seconds = take.meta["seconds"]
-        yield Check("generation", OK, f"two steps in {seconds['sampling']:.2f} s, motion in {seconds['motion']:.2f} s")
+        yield Check(
+            "generation", OK, f"two steps in {seconds['sampling']:.2f} s, motion in {seconds['motion']:.2f} s"
+        )
     except (BundleError, EngineError) as error:
         yield Check("generation", FAILED, str(error))

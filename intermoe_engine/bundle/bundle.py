@@ -90,7 +90,7 @@ class Bundle:
             return self.read(name)
         if isinstance(self._store, FolderStore):
             return str(self._store.file(name))
-        raise BundleError(f"{name} keeps its weights in a second file; unpack {self.path.name} and open the folder")
+        raise BundleError(f"{name} has its weights in a second file; unpack {self.path.name} first")
 
     def statistics(self) -> FeatureStatistics:
         """The `mean` and `std` of `stats.npz`, float32. Raises BundleError."""
@@ -101,7 +101,11 @@ class Bundle:
         except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
             if isinstance(error, BundleError):
                 raise
-            raise BundleError("stats.npz must hold the arrays mean and std; download the bundle again") from error
+            raise BundleError(
+                "stats.npz must hold the arrays mean and std; download the bundle again"
+            ) from error
         if mean.ndim != 1 or mean.shape != std.shape or not np.isfinite(mean).all() or not (std > 0).all():
-            raise BundleError("stats.npz must hold one mean and one positive std per feature; download the bundle again")
+            raise BundleError(
+                "stats.npz must hold one mean and one positive std per feature; download the bundle again"
+            )
         return FeatureStatistics(mean, std)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import BundleError
 from ..skeleton import Skeleton
+from .errors import BundleError
 
 SCHEMA = 1
 CARD_NAME = "bundle.json"
@@ -134,7 +134,7 @@ class BundleCard:
         schema = top.integer("schema", 1)
         if schema > SCHEMA:
             raise BundleError(
-                f"the bundle has schema {schema} but this version reads up to {SCHEMA}; update InterMoE for Blender"
+                f"the bundle has schema {schema}, this version reads up to {SCHEMA}; update InterMoE"
             )
         layout = top.choice("feature_layout", FEATURE_LAYOUTS)
         return cls(
@@ -279,5 +279,11 @@ def _files(fields: _Fields) -> dict[str, FileRecord]:
 def check_relative_name(name: str) -> None:
     """Raise BundleError unless `name` is a plain path below the bundle, on every platform."""
     parts = name.split("/")
-    if name.startswith("/") or "\\" in name or ":" in name or "\0" in name or any(p in ("", ".", "..") for p in parts):
+    if (
+        name.startswith("/")
+        or "\\" in name
+        or ":" in name
+        or "\0" in name
+        or any(p in ("", ".", "..") for p in parts)
+    ):
         raise BundleError(f"the bundle names a path outside its folder ({name!r}) and is not safe to open")

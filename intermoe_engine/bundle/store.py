@@ -71,7 +71,7 @@ class ZipStore:
             # orig_filename is the name as stored: zipfile already rewrites backslashes on Windows.
             check_relative_name(member.orig_filename.removesuffix("/"))
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise BundleError(f"{member.filename} is a link, which a bundle may not hold; it is not safe to open")
+                raise BundleError(f"{member.filename} in the bundle is a link, which is not safe to open")
             if member.filename in self._members:
                 raise BundleError(f"the bundle holds {member.filename} twice; download it again")
             self._members[member.filename] = member
@@ -97,7 +97,9 @@ def read_card(store: Store) -> bytes:
     """The bytes of `bundle.json`. Raises BundleError when it is missing or absurdly large."""
     size = store.size(CARD_NAME)
     if size is None:
-        raise BundleError(f"{store.path.name} holds no {CARD_NAME}, so it is not a bundle; choose another path")
+        raise BundleError(
+            f"{store.path.name} holds no {CARD_NAME}, so it is not a bundle; choose another path"
+        )
     if size > _CARD_LIMIT:
         raise BundleError(f"{CARD_NAME} is larger than {_CARD_LIMIT >> 20} MB; download the bundle again")
     return _read(store, CARD_NAME, size, None)
@@ -131,12 +133,16 @@ def _check_size(store: Store, name: str, record: FileRecord) -> None:
     if size is None:
         raise BundleError(f"the bundle lacks {name}; download it again")
     if size != record.bytes:
-        raise BundleError(f"{name} has {size} bytes where the bundle promises {record.bytes}; download it again")
+        raise BundleError(
+            f"{name} has {size} bytes where the bundle promises {record.bytes}; download it again"
+        )
 
 
 def _check_digest(name: str, record: FileRecord, digest: hashlib._Hash) -> None:
     if digest.hexdigest() != record.sha256:
-        raise BundleError(f"{name} was altered (its SHA-256 does not match {CARD_NAME}); download the bundle again")
+        raise BundleError(
+            f"{name} was altered (its SHA-256 is not that of {CARD_NAME}); download the bundle again"
+        )
 
 
 def _read(store: Store, name: str, size: int, digest: hashlib._Hash | None) -> bytes:

@@ -17,7 +17,7 @@ _EXTRA_HEIGHT = 0.03
 _MIN_SECONDS = 0.1
 
 
-def planted_feet(actor: ActorMotion, fps: float) -> Array:
+def planted_feet(actor: ActorMotion, fps: float) -> np.ndarray:
     """Where each foot joint stands, bool (T, 4): ankle, toe, ankle, toe, as CONTACT_JOINTS.
 
     A joint stands where the model says so, it is slow, and it is near the floor (y = 0). Gaps shorter
@@ -35,8 +35,8 @@ def planted_feet(actor: ActorMotion, fps: float) -> Array:
     return _without_short_runs(closed, shortest, keep_ends=False)
 
 
-def pivot_steps(ankle: Array, toe: Array, toe_stands: Array) -> Array:
-    """Steps (T - 1, 3) of the point about which a foot turns: the toe if it stands on both frames, else the ankle.
+def pivot_steps(ankle: Array, toe: Array, toe_stands: np.ndarray) -> Array:
+    """Steps (T - 1, 3) of what a foot turns about: the toe if it stands on both frames, else the ankle.
 
     A heel that rises over a standing toe moves the ankle without any slide.
     """
@@ -44,7 +44,7 @@ def pivot_steps(ankle: Array, toe: Array, toe_stands: Array) -> Array:
     return np.where(on_toe, np.diff(toe, axis=0), np.diff(ankle, axis=0))
 
 
-def foot_slide(positions: Array, planted: Array, fps: float) -> float:
+def foot_slide(positions: Array, planted: np.ndarray, fps: float) -> float:
     """Mean horizontal speed in m/s of standing feet, each at its pivot (0 where none stands).
 
     positions (T, 22, 3); planted bool (T, 4). A step counts where the foot stands on both its frames.
@@ -59,13 +59,13 @@ def foot_slide(positions: Array, planted: Array, fps: float) -> float:
     return float(together.mean()) if len(together) else 0.0
 
 
-def runs(mask: Array) -> tuple[Array, Array]:
+def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First frames and frames behind the last, int (R,), of the runs of True in mask (T,)."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
-def _without_short_runs(mask: Array, shortest: int, keep_ends: bool) -> Array:
+def _without_short_runs(mask: np.ndarray, shortest: int, keep_ends: bool) -> np.ndarray:
     result = mask.copy()
     for column in range(mask.shape[1]):
         starts, ends = runs(mask[:, column])

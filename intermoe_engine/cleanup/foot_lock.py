@@ -19,7 +19,7 @@ _MAX_SHIFT = 0.08
 _LEGS = (("l_hip", "l_knee", "l_ankle", "l_foot", 0), ("r_hip", "r_knee", "r_ankle", "r_foot", 2))
 
 
-def lock_feet(actor: ActorMotion, planted: Array, fps: float) -> ActorMotion:
+def lock_feet(actor: ActorMotion, planted: np.ndarray, fps: float) -> ActorMotion:
     """The actor with standing feet held still and no foot below the floor.
 
     planted bool (T, 4) as of `planted_feet`. The foot keeps its orientation; hip and knee follow by two-bone
@@ -46,7 +46,7 @@ def lock_feet(actor: ActorMotion, planted: Array, fps: float) -> ActorMotion:
     return ActorMotion.from_rotations(actor.root_translation, local, actor.foot_contacts, actor.rest_offsets)
 
 
-def _shift(ankle: Array, toe: Array, ankle_stands: Array, toe_stands: Array, fps: float) -> Array:
+def _shift(ankle: Array, toe: Array, ankle_stands: np.ndarray, toe_stands: np.ndarray, fps: float) -> Array:
     """How far one foot is to be moved (T, 3), continuous in time."""
     stands = ankle_stands | toe_stands
     shift = np.zeros_like(ankle)
@@ -64,16 +64,17 @@ def _shift(ankle: Array, toe: Array, ankle_stands: Array, toe_stands: Array, fps
     return shift
 
 
-def _blend_between(values: Array, fixed: Array, blend: int) -> Array:
+def _blend_between(values: Array, fixed: np.ndarray, blend: int) -> Array:
     """`values` (T, 3) where `fixed`, zero far from it, eased from one to the other over `blend` frames."""
     if not fixed.any():
         return np.zeros_like(values)
     frames = np.arange(len(values))
     anchors = frames[fixed]
     after = np.searchsorted(anchors, frames)
-    to_next = np.where(after < len(anchors), anchors[np.minimum(after, len(anchors) - 1)] - frames, len(values))
+    last = len(anchors) - 1
+    to_next = np.where(after <= last, anchors[np.minimum(after, last)] - frames, len(values))
     to_last = np.where(after > 0, frames - anchors[np.maximum(after - 1, 0)], len(values))
-    known = fixed | (np.minimum(np.abs(to_next), np.abs(to_last)) >= blend)
+    known = fixed | (np.minimum(to_next, to_last) >= blend)
     knots = frames[known]
     if len(knots) < 2:
         return np.where(known[:, None], values, values[knots[0]])

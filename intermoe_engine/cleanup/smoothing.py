@@ -37,7 +37,7 @@ def jitter(positions: Array, fps: float) -> float:
 
 
 def _savitzky_golay(values: Array, window: int) -> Array:
-    """`values` (T, ...) smoothed along time; the first and last half window lie on the end windows' own cubics.
+    """`values` (T, ...) smoothed along time; both half windows at the ends lie on the end windows' cubics.
 
     Equal to `scipy.signal.savgol_filter(..., mode="interp")`. Written out, as it would be the one use of a
     package of 35 MB.

@@ -16,7 +16,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     inspect = actions.add_parser("inspect", help="what the bundle knows, its licence and its scores")
     inspect.add_argument("--json", action="store_true", help="print bundle.json as it is")
     for action, function in ((verify, _verify), (inspect, _inspect)):
-        action.add_argument("path", metavar="PATH", nargs="?", help="folder or .zip (default: the default bundle)")
+        action.add_argument(
+            "path", metavar="PATH", nargs="?", help="folder or .zip (default: the default one)"
+        )
         action.set_defaults(run=function)
 
 
@@ -28,7 +30,8 @@ def _verify(args: argparse.Namespace) -> int:
     bundle = Bundle.open(args.path)
     Engine(bundle, "cpu")
     load_graph("vae_encoder.onnx", bundle.model("vae_encoder.onnx"), "cpu")
-    print(f"{bundle.path}: whole; {len(bundle.card.files)} files, {bundle.size / 1e6:.1f} MB, sha256 {bundle.sha256}")
+    size = f"{len(bundle.card.files)} files, {bundle.size / 1e6:.1f} MB"
+    print(f"{bundle.path}: whole; {size}, sha256 {bundle.sha256}")
     return 0
 
 
@@ -47,7 +50,10 @@ def _inspect(args: argparse.Namespace) -> int:
         ("licence", card.licence),
         ("motion", f"{card.feature_layout}, {len(card.skeleton.names)} joints, {card.fps:g} frames/s"),
         ("length", f"{card.min_duration:.2f} to {card.max_duration:.2f} s"),
-        ("latents", f"{latent.groups} groups x {latent.channels} channels for {latent.downsample} frames a person"),
+        (
+            "latents",
+            f"{latent.groups} groups x {latent.channels} channels for {latent.downsample} frames a person",
+        ),
         ("text", f"{card.text.max_tokens} tokens to {card.text.width} numbers ({card.text.tokenizer})"),
         (
             "sampling",

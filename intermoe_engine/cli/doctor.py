@@ -9,7 +9,9 @@ import argparse
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `doctor`."""
     parser = subparsers.add_parser("doctor", help="check the installation and say what is missing")
-    parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: $INTERMOE_BUNDLE or the starter)")
+    parser.add_argument(
+        "--bundle", metavar="PATH", help="model bundle (default: $INTERMOE_BUNDLE, then the starter)"
+    )
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.set_defaults(run=run)
 

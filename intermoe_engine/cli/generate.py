@@ -26,19 +26,34 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("prompt", metavar="TEXT", help="what the two people do")
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="OUT", help="OUT.npz, or OUT.bvh for two BVH files"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="OUT.npz, or OUT.bvh for two BVH files",
     )
-    parser.add_argument("--duration", type=float, metavar="S", help="seconds (default 5, or the bundle's limit)")
+    parser.add_argument(
+        "--duration", type=float, metavar="S", help="seconds (default 5, or the bundle's limit)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="one seed is one motion (default 0)")
     parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: the bundle's)")
     parser.add_argument("--guidance", type=float, metavar="G", help="how closely to follow the sentence")
     parser.add_argument(
-        "--variations", type=int, default=1, metavar="K", help="K motions of seeds N, N+1, ... (OUT_1, OUT_2, ...)"
+        "--variations",
+        type=int,
+        default=1,
+        metavar="K",
+        help="K motions of seeds N, N+1, ... (OUT_1, OUT_2, ...)",
     )
-    parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: $INTERMOE_BUNDLE or the starter)")
+    parser.add_argument(
+        "--bundle", metavar="PATH", help="model bundle (default: $INTERMOE_BUNDLE, then the starter)"
+    )
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--no-cleanup", action="store_true", help="leave floor, feet and jitter as decoded")
-    parser.add_argument("--fps", type=float, metavar="F", help="resample to this frame rate (default: the model's)")
+    parser.add_argument(
+        "--fps", type=float, metavar="F", help="resample to this frame rate (default: the model's)"
+    )
     parser.set_defaults(run=run)
 
 

@@ -12,7 +12,7 @@ _SECONDS_BETWEEN = 0.1
 
 
 class ProgressBar:
-    """Called with (stage, done, total). On a terminal one line is rewritten; elsewhere each stage gets a line."""
+    """Called with (stage, done, total). A terminal sees one line change, a log one line a stage."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
@@ -40,7 +40,8 @@ class ProgressBar:
 
     def _draw(self, stage: str, done: int, total: int, elapsed: float) -> None:
         filled = _WIDTH * done // max(total, 1)
-        text = f"{stage:<9} [{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total}  {_time_note(done, total, elapsed)}"
+        bar = "#" * filled + "." * (_WIDTH - filled)
+        text = f"{stage:<9} [{bar}] {done}/{total}  {_time_note(done, total, elapsed)}"
         if self._live:
             self._stream.write("\r" + text.ljust(self._length))
         else:

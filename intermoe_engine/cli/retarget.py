@@ -25,7 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("take", metavar="TAKE", type=Path, help="take file (.npz)")
     parser.add_argument("--rig-a", required=True, metavar="FILE", type=Path, help="rig of person A")
     parser.add_argument("--rig-b", required=True, metavar="FILE", type=Path, help="rig of person B")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files"
+    )
     parser.add_argument("--report", metavar="FILE", type=Path, help="where to write the report (JSON)")
     parser.set_defaults(run=run)
 
@@ -39,8 +41,19 @@ def run(args: argparse.Namespace) -> int:
         if not rig.is_file():
             raise EngineError(f"there is no rig file at {rig}; give a .blend, .fbx, .glb or .gltf file")
     if importlib.util.find_spec("bpy") is None:
-        raise EngineError('retargeting needs Blender as a module; run: pip install "intermoe-blender[blender]"')
-    command = [sys.executable, "-m", _MODULE, str(args.take), "--rig-a", str(args.rig_a), "--rig-b", str(args.rig_b)]
+        raise EngineError(
+            'retargeting needs Blender as a module; run: pip install "intermoe-blender[blender]"'
+        )
+    command = [
+        sys.executable,
+        "-m",
+        _MODULE,
+        str(args.take),
+        "--rig-a",
+        str(args.rig_a),
+        "--rig-b",
+        str(args.rig_b),
+    ]
     command += ["-o", str(args.output)]
     if args.report is not None:
         command += ["--report", str(args.report)]

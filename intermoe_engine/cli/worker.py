@@ -11,7 +11,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "worker",
         help="speak JSON lines over standard input and output (for programs)",
-        description="Read requests as JSON lines from standard input and answer on standard output until it ends.",
+        description="Answer requests, JSON lines on standard input, until that ends.",
     )
     parser.add_argument("--log", metavar="FILE", help="where prints go ('-': standard error)")
     parser.set_defaults(run=run)

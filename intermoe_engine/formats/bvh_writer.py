@@ -53,7 +53,7 @@ def bvh_text(actor: ActorMotion, fps: float) -> str:
 
 
 def euler_zyx(rotations: Array) -> Array:
-    """Angles (T, J, 3) in radians about z, y, x with R = Rz Ry Rx, of quaternions (T, J, 4), continuous in time."""
+    """Radians (T, J, 3) about z, y, x, with R = Rz Ry Rx, of quaternions (T, J, 4); continuous in time."""
     m = quat_to_matrix(rotations)
     y = np.arcsin(np.clip(-m[..., 2, 0], -1.0, 1.0))
     z = np.arctan2(m[..., 1, 0], m[..., 0, 0])

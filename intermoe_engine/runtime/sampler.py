@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-# latents (B, T, W) float32, timesteps (B,) int64, text (B, E) float32, mask (B, T) bool -> clean latents (B, T, W)
+# latents (B, T, W), timesteps (B,) int64, text (B, E), mask (B, T) bool -> clean latents (B, T, W)
 Denoiser = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 # Called with (steps done, steps in all) before each step and after the last; raises to stop.
 StepCallback = Callable[[int, int], None]

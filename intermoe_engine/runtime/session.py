@@ -60,7 +60,9 @@ def load_graph(name: str, model: bytes | str, device: str) -> Graph:
     try:
         session = ort.InferenceSession(model, _options(ort), providers=[_CPU])
     except Exception as error:
-        raise EngineError(f"{name} cannot be loaded: {_first_line(error)}; download the bundle again") from error
+        raise EngineError(
+            f"{name} cannot be loaded ({_first_line(error)}); download the bundle again"
+        ) from error
     return Graph(name, session, "cpu")
 
 

@@ -26,7 +26,7 @@ class EncodedText:
 
 
 def clean_prompt(prompt: str) -> str:
-    """The prompt without control characters and surplus white space. Raises RequestError when nothing is left."""
+    """The prompt without control characters and surplus white space; RequestError if nothing is left."""
     # Control characters and lone surrogates mean nothing to a tokenizer, and break logs and JSON.
     printable = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in prompt)
     cleaned = " ".join(printable.split())
@@ -46,7 +46,7 @@ class TextEncoder:
             from tokenizers import Tokenizer
         except Exception as error:
             raise EngineError(
-                'the tokenizers package cannot be imported; install it with: pip install "intermoe-blender[cpu]"'
+                'the tokenizers package cannot be imported; run: pip install "intermoe-blender[cpu]"'
             ) from error
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer_json.decode("utf-8"))
@@ -59,7 +59,9 @@ class TextEncoder:
         self._tokenizer.no_padding()
         # A graph with a fixed width (CLIP reads all 77 positions) must be filled up to it.
         width = graph.input_shape("input_ids")[1]
-        self._fixed_width = width if isinstance(width, int) else limits.max_tokens if limits.pad_to_max_tokens else None
+        self._fixed_width = (
+            width if isinstance(width, int) else limits.max_tokens if limits.pad_to_max_tokens else None
+        )
 
     def encode(self, prompt: str) -> EncodedText:
         """The condition of one prompt. Raises RequestError for an empty prompt."""
@@ -72,11 +74,11 @@ class TextEncoder:
         text = self._graph.run(**self._inputs(ids))
         if text.shape != (1, self._limits.width):
             raise BundleError(
-                f"the text encoder gives {text.shape[-1]} numbers where the bundle promises {self._limits.width}"
+                f"the text encoder gives {text.shape[-1]} numbers, the bundle promises {self._limits.width}"
             )
         warning = None
         if wanted > limit:
-            warning = f"the prompt has {wanted} tokens and was cut after {limit}; shorten it so that all of it counts"
+            warning = f"the prompt has {wanted} tokens and was cut after {limit}; make it shorter"
         return EncodedText(text[0].astype(np.float32), len(ids), warning)
 
     def _inputs(self, ids: list[int]) -> dict[str, np.ndarray]:

@@ -58,7 +58,7 @@ class WorkerClient:
         self._handshake: threading.Timer | None = None
         self._started = False
         # A weak reference: the hook must not keep a forgotten client, and its worker, alive.
-        reference = weakref.ref(self)
+        reference: weakref.ref[WorkerClient] = weakref.ref(self)
         self._at_exit = lambda: _shutdown_if_alive(reference)
         atexit.register(self._at_exit)
 
@@ -79,7 +79,7 @@ class WorkerClient:
         return self.running and self._ready.is_set()
 
     def start(self) -> None:
-        """Start the worker unless it runs, without waiting for it. Raises WorkerError when it cannot be started."""
+        """Start the worker unless it runs, without waiting for it. Raises WorkerError if that cannot be."""
         with self._lock:
             if self._process is not None and self._process.alive:
                 return
@@ -126,7 +126,11 @@ class WorkerClient:
             self.start()
             assert self._process is not None
             job = self._new_job(method, on_progress)
-            message = {"id": job.id, "method": method, "params": {"folder": str(self.folder), **(params or {})}}
+            message = {
+                "id": job.id,
+                "method": method,
+                "params": {"folder": str(self.folder), **(params or {})},
+            }
             try:
                 self._process.send(message)
             except BaseException:
@@ -152,7 +156,11 @@ class WorkerClient:
             except queue.Empty:
                 return events
             events.append(event)
-            if event.kind == "progress" and event.job.on_progress is not None and not _was_cancelled(event.job):
+            if (
+                event.kind == "progress"
+                and event.job.on_progress is not None
+                and not _was_cancelled(event.job)
+            ):
                 event.job.on_progress(event.stage, event.done, event.total)
 
     def last_log_lines(self, lines: int = 20) -> list[str]:
@@ -196,7 +204,9 @@ class WorkerClient:
             error = message.get("error")
             failure = None
             if error is not None:
-                failure = WorkerError(str(error.get("code")), str(error.get("message")), str(error.get("hint", "")))
+                failure = WorkerError(
+                    str(error.get("code")), str(error.get("message")), str(error.get("hint", ""))
+                )
             if job.method == "hello":
                 self._greeted(message.get("result") or {}, failure)
             self._end(job, message.get("result"), failure)

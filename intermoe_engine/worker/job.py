@@ -46,7 +46,9 @@ class JobEvent:
 class Job:
     """One request. Its fields are set by the client's threads and may be read from any thread."""
 
-    def __init__(self, client: WorkerClient, job_id: int, method: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, client: WorkerClient, job_id: int, method: str, on_progress: OnProgress | None
+    ) -> None:
         self.id = job_id
         self.method = method
         self.state = RUNNING

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..bundle import Bundle, BundleError
 from ..errors import Cancelled, DeviceError, EngineError, RequestError
 from ..generate import Engine, GenerateRequest
+from ..retarget.errors import RigError
 from ..take import Take, TakeError
 from .protocol import Code
 
@@ -39,8 +40,11 @@ class EngineCache:
         if self._engine is not None and stamp is not None and self._key == (stamp, device):
             return self._engine
         bundle = Bundle.open(path)
-        if self._engine is None or self._key is None or self._key[1] != device or (
-            self._engine.bundle.sha256 != bundle.sha256
+        if (
+            self._engine is None
+            or self._key is None
+            or self._key[1] != device
+            or (self._engine.bundle.sha256 != bundle.sha256)
         ):
             # Two sets of weights at once would be the peak of memory: let the old one go first.
             self._engine = None
@@ -54,7 +58,10 @@ _engines = EngineCache()
 
 def generate(job: RunningJob) -> dict[str, Any]:
     """params: prompt, folder (where takes are written), and optionally duration, seed, steps, guidance,
-    variations, cleanup, bundle (path), device. Result: takes (paths), device, bundle {id, sha256}, warnings."""
+    variations, cleanup, bundle (path), device.
+
+    Result: takes (paths), device, bundle {id, sha256}, warnings.
+    """
     params = job.request.params
     folder = _folder(params)
     request = GenerateRequest(
@@ -80,8 +87,11 @@ def generate(job: RunningJob) -> dict[str, Any]:
 
 
 def retarget(job: RunningJob) -> dict[str, Any]:
-    """params: take (path), rig_a, rig_b (RigDescription as a dict), folder, and optionally mapping_a, mapping_b,
-    settings, fps (of the scene). Result: actor_a, actor_b (npz paths of RigMotion), report, pair_scale."""
+    """params: take (path), rig_a, rig_b (RigDescription as a dict), folder, and optionally mapping_a,
+    mapping_b, settings, fps (of the scene).
+
+    Result: actor_a, actor_b (npz paths of RigMotion), report, pair_scale.
+    """
     from ..retarget import BoneMapping, RetargetSettings, RigDescription, retarget_pair
 
     params = job.request.params
@@ -98,7 +108,7 @@ def retarget(job: RunningJob) -> dict[str, Any]:
         BoneMapping.from_dict(params[name]) if params.get(name) is not None else None
         for name in ("mapping_a", "mapping_b")
     ]
-    settings = RetargetSettings(**_typed(params, "settings", dict, {}))
+    settings = RetargetSettings.from_dict(_typed(params, "settings", dict, {}))
     job.check()
     pair = retarget_pair(take, rigs[0], rigs[1], mappings[0], mappings[1], settings)
     job.check()
@@ -138,9 +148,7 @@ def doctor(job: RunningJob) -> dict[str, Any]:
     return {
         "checks": [
             check.to_dict()
-            for check in examine(
-                _typed(params, "bundle", str, None), _typed(params, "device", str, "auto")
-            )
+            for check in examine(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto"))
         ]
     }
 
@@ -162,16 +170,13 @@ def describe_error(error: Exception) -> tuple[str, str, str]:
         return Code.BUNDLE, message, "choose another bundle in the preferences"
     if isinstance(error, DeviceError):
         return Code.DEVICE, message, "choose the device auto or cpu"
-    if isinstance(error, (RequestError, TakeError)) or type(error).__module__.startswith(_RETARGET):
+    if isinstance(error, (RequestError, TakeError, RigError)):
         return Code.BAD_INPUT, message, ""
     if isinstance(error, EngineError):
         return Code.ENGINE, message, ""
     if isinstance(error, OSError):
         return Code.ENGINE, message, "check that the disk is not full and the folder can be written"
     return Code.INTERNAL, f"{type(error).__name__}: {message}", "see the engine's log"
-
-
-_RETARGET = f"{__name__.split('.worker')[0]}.retarget"
 
 
 def _typed(params: dict[str, Any], name: str, kind: type | tuple[type, ...], default: Any) -> Any:
@@ -182,7 +187,9 @@ def _typed(params: dict[str, Any], name: str, kind: type | tuple[type, ...], def
     kinds = kind if isinstance(kind, tuple) else (kind,)
     # True is an int to Python, but not to whoever fills in a form.
     if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kinds):
-        raise RequestError(f"{name} must be {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}")
+        raise RequestError(
+            f"{name} must be {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}"
+        )
     return value
 
 
@@ -200,7 +207,7 @@ def _new_file(folder: Path, prefix: str) -> Path:
 
 
 def _stamp(path: str | None) -> tuple[Any, ...] | None:
-    """What changes when the bundle at `path` is replaced, without reading it; None where that cannot be told."""
+    """What changes when the bundle at `path` is replaced, without reading it; None if that is unknown."""
     from ..bundle import default_bundle_path
 
     file = Path(path).expanduser() if path is not None else default_bundle_path()

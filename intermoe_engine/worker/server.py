@@ -126,9 +126,10 @@ class Server:
     def _cancel(self, request: Request) -> None:
         with self._lock:
             job = self._jobs.get(request.params.get("job", -1))
-            if job is not None:
-                job.cancel()
+        # First the receipt: what still comes of the job then comes behind it.
         self._streams.send(protocol.result(request.id, {"found": job is not None}))
+        if job is not None:
+            job.cancel()
 
     def _enqueue(self, request: Request) -> None:
         def report(stage: str, done: int, total: int) -> None:

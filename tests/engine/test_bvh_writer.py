@@ -44,7 +44,9 @@ def test_euler_angles_give_the_rotation_back_even_at_the_pole() -> None:
         quat_from_axis_angle(np.array([0.0, 0, 1]), np.array(0.4)),
         quat_from_axis_angle(np.array([0.0, 1, 0]), np.array(np.pi / 2)),
     )
-    rotations = np.concatenate([quat_normalize(rng.standard_normal((200, 4))), pole[None], -pole[None]])[:, None]
+    rotations = np.concatenate([quat_normalize(rng.standard_normal((200, 4))), pole[None], -pole[None]])[
+        :, None
+    ]
     z, y, x = np.moveaxis(euler_zyx(rotations), -1, 0)
     axis = np.eye(3)
     again = quat_multiply(

@@ -94,8 +94,12 @@ def test_locked_feet_do_not_slide() -> None:
     locked = lock_feet(actor, planted, FPS)
     assert foot_slide(locked.joint_positions, planted, FPS) < 1e-3
     np.testing.assert_allclose(locked.joint_positions[:, :3], actor.joint_positions[:, :3], atol=1e-9)
-    lengths = np.linalg.norm(locked.joint_positions[:, 1:] - locked.joint_positions[:, SMPL22.parents[1:]], axis=-1)
-    np.testing.assert_allclose(lengths, np.broadcast_to(np.linalg.norm(SMPL22.offsets[1:], axis=-1), lengths.shape))
+    lengths = np.linalg.norm(
+        locked.joint_positions[:, 1:] - locked.joint_positions[:, SMPL22.parents[1:]], axis=-1
+    )
+    np.testing.assert_allclose(
+        lengths, np.broadcast_to(np.linalg.norm(SMPL22.offsets[1:], axis=-1), lengths.shape)
+    )
 
 
 def test_locking_makes_no_pops() -> None:
@@ -175,7 +179,9 @@ def test_one_floor_for_both_keeps_a_lift() -> None:
     (a, b), report = clean_pair((base, lifted), FPS)
     assert report.floor_shift == pytest.approx(-0.07)
     assert a.joint_positions[..., 1].min() == pytest.approx(0, abs=1e-6)
-    np.testing.assert_allclose(b.root_translation - a.root_translation, lifted.root_translation - base.root_translation)
+    np.testing.assert_allclose(
+        b.root_translation - a.root_translation, lifted.root_translation - base.root_translation
+    )
 
 
 def test_nobody_on_the_floor_moves_nothing() -> None:

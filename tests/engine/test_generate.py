@@ -17,7 +17,7 @@ from intermoe_engine.kinematics import forward_kinematics
 from intermoe_engine.runtime.session import load_graph
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import Take
-from tests.tiny_bundle import card, write_card, write_folder
+from tests.tiny_bundle import rewrite_card, write_folder
 
 REQUEST = GenerateRequest("two people dance salsa", duration=1.5, seed=11, steps=6)
 
@@ -116,8 +116,10 @@ def test_progress_is_complete_and_in_order(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"prompt": ""}, {"prompt": " \t\n "}, {"prompt": "\x00\x07"}, {"prompt": "a" * 20_000},
-        {"duration": 0.4}, {"duration": 4.2}, {"duration": math.nan}, {"duration": -1.0}, {"duration": math.inf},
+        {"prompt": ""}, {"prompt": " \t\n "}, {"prompt": "\x00\x07"},
+        {"prompt": "a" * 20_000},
+        {"duration": 0.4}, {"duration": 4.2}, {"duration": math.nan}, {"duration": -1.0},
+        {"duration": math.inf},
         {"steps": 0}, {"steps": 1001}, {"guidance": -1.0}, {"guidance": math.nan},
         {"variations": 0}, {"variations": 1000}, {"seed": -1}, {"seed": 2**63},
     ],
@@ -128,7 +130,9 @@ def test_bad_requests_are_refused_in_one_line(engine: Engine, values: dict) -> N
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("prompt", ["две танцуют", "踊る二人", "💃🕺", "two\x00people\tdance\n", "tw\udcffo", "‮abc"])
+@pytest.mark.parametrize(
+    "prompt", ["две танцуют", "踊る二人", "💃🕺", "two\x00people\tdance\n", "tw\udcffo", "‮abc"]
+)
 def test_any_script_and_control_characters_are_taken(engine: Engine, prompt: str) -> None:
     assert engine.generate(change(prompt=prompt, steps=1))[0].frames == 45
 
@@ -140,9 +144,7 @@ def test_control_characters_do_not_change_the_motion(engine: Engine) -> None:
 
 def test_long_prompt_is_cut_with_a_warning(engine: Engine) -> None:
     cut = engine.generate(change(prompt="two people dance " * 30))[0]
-    assert cut.meta["warnings"] == [
-        "the prompt has 90 tokens and was cut after 12; shorten it so that all of it counts"
-    ]
+    assert cut.meta["warnings"] == ["the prompt has 90 tokens and was cut after 12; make it shorter"]
     assert same(cut, engine.generate(change(prompt="two people dance " * 4))[0])
     assert engine.generate(REQUEST)[0].meta["warnings"] == []
 
@@ -161,6 +163,6 @@ def test_device_tells_the_truth(tiny_bundle: Path) -> None:
 
 def test_layout_that_is_not_read_yet(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "b")
-    write_card(folder, card("interx"))
+    rewrite_card(folder, feature_layout="interx")
     with pytest.raises(BundleError, match="interx"):
         Engine(Bundle.open(folder), "cpu")

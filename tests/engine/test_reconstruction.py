@@ -30,7 +30,7 @@ PARENTS = SMPL22.parents
 
 
 def random_actor(seed: int, frames: int = 40, size: float = 1.0) -> ActorMotion:
-    """Smooth random motion: every joint swings by slow sines, up to about 40 degrees, the root turns freely."""
+    """Smooth random motion: every joint swings by slow sines up to 40 degrees, the root turns freely."""
     rng = np.random.default_rng(seed)
     t = np.arange(frames)[:, None, None] / 30
     swing = 0.4 * np.sin(2 * np.pi * rng.uniform(0.2, 1, (1, 22, 3)) * t + rng.uniform(0, 6, (1, 22, 3)))
@@ -87,9 +87,7 @@ def test_bone_lengths_are_the_median_and_symmetric() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_consistent_features_come_back_exactly(layout, seed: int) -> None:
     actor = random_actor(seed, size=0.93)
-    features = features_from_motion(
-        actor.joint_positions, actor.joint_rotations, actor.foot_contacts, layout
-    )
+    features = features_from_motion(actor.joint_positions, actor.joint_rotations, actor.foot_contacts, layout)
     got, error = actor_from_features(motion_from_features(features, layout), SMPL22)
     assert error.maximum < 1e-5
     np.testing.assert_allclose(got.joint_positions, actor.joint_positions, atol=1e-5)

@@ -104,7 +104,7 @@ def test_a_denoiser_that_knows_the_answer_is_followed(count: int) -> None:
 
 
 def test_gaussian_data_against_the_probability_flow() -> None:
-    """For data of spread s the ideal denoiser is linear, and the flow maps x_T to x_T s / sqrt(a s^2 + 1 - a)."""
+    """For data of spread s the ideal denoiser is linear; the flow maps x_T to x_T s / sqrt(a s^2 + 1 - a)."""
     spread = 0.6
 
     def ideal(x, t, c, m):
