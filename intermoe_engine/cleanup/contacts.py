@@ -11,7 +11,7 @@ from ..skeleton import CONTACT_JOINTS
 from ..take import ActorMotion
 
 # The published contact flag allows 0.95 m/s, which a walking foot passes: too loose to pin a foot by.
-_MAX_SPEED = 0.45
+_MAX_SPEED = 0.3
 # Room above the published heights for shoes and for what the decoder gets wrong.
 _EXTRA_HEIGHT = 0.03
 _MIN_SECONDS = 0.1

@@ -16,6 +16,8 @@ from .smoothing import jitter, smooth_actor
 Pair = tuple[ActorMotion, ActorMotion]
 # The floor is where the lowest foot is in the lowest few frames; the very lowest is often an outlier.
 _FLOOR_PERCENTILE = 5.0
+# A toe joint lies inside the foot: so far above the floor it may well stand on it.
+_SOLE_METRES = 0.02
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def clean_pair(actors: Pair, fps: float) -> tuple[Pair, CleanupReport]:
     """
     before = actors
     smoothed = (smooth_actor(actors[0], fps), smooth_actor(actors[1], fps))
-    floor = floor_height(smoothed)
+    floor = floor_error(smoothed)
     level = tuple(_lowered(actor, floor) for actor in smoothed)
     planted = [planted_feet(actor, fps) for actor in level]
     locked = [lock_feet(actor, stands, fps) for actor, stands in zip(level, planted, strict=True)]
@@ -56,12 +58,16 @@ def clean_pair(actors: Pair, fps: float) -> tuple[Pair, CleanupReport]:
     return (locked[0], locked[1]), report
 
 
-def floor_height(actors: Pair) -> float:
-    """The height in metres of the floor on which the two stand; 0 where no foot ever touches it."""
+def floor_error(actors: Pair) -> float:
+    """How far in metres the floor on which the two stand lies above y = 0 (below: negative).
+
+    0 where the lowest foot joints are between 0 and a sole's thickness, or where no foot ever touches it.
+    """
     if not any((actor.foot_contacts > 0.5).any() for actor in actors):
         return 0.0
     feet = np.concatenate([actor.joint_positions[:, CONTACT_JOINTS, 1] for actor in actors], axis=1)
-    return float(np.percentile(feet.min(axis=1), _FLOOR_PERCENTILE))
+    lowest = float(np.percentile(feet.min(axis=1), _FLOOR_PERCENTILE))
+    return lowest - min(max(lowest, 0.0), _SOLE_METRES)
 
 
 def _lowered(actor: ActorMotion, height: float) -> ActorMotion:
