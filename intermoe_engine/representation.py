@@ -144,9 +144,7 @@ def canonical_transform(positions_a: Array) -> tuple[Array, Array]:
     return turn, shift
 
 
-def move_rigidly(
-    positions: Array, local_rotations: Array, turn: Array, shift: Array
-) -> tuple[Array, Array]:
+def move_rigidly(positions: Array, local_rotations: Array, turn: Array, shift: Array) -> tuple[Array, Array]:
     """Positions (..., J, 3) and local rotations (..., J, 4) of a person moved by one rigid transform."""
     rotations = np.array(local_rotations)
     rotations[..., 0, :] = quat_multiply(turn, rotations[..., 0, :])

@@ -55,7 +55,7 @@ class ActorMotion:
         low = np.clip(np.floor(times).astype(int), 0, self.frames - 1)
         high = np.minimum(low + 1, self.frames - 1)
         t = times - low
-        mix = lambda a: a[low] + (a[high] - a[low]) * t[:, None]  # noqa: E731
+        mix = lambda a: a[low] + (a[high] - a[low]) * t[:, None]
         return ActorMotion.from_rotations(
             mix(self.root_translation),
             quat_slerp(self.joint_rotations[low], self.joint_rotations[high], t[:, None]),
@@ -84,7 +84,7 @@ class Take:
         return self.frames / self.fps
 
     def resampled(self, fps: float) -> Take:
-        """The same motion at another frame rate, first frame on first frame. Raises ValueError if fps <= 0."""
+        """The same motion at another frame rate, from the first frame on. Raises ValueError if fps <= 0."""
         if not fps > 0:
             raise ValueError(f"frames per second must be above zero, got {fps}")
         if abs(fps - self.fps) < 1e-9:
@@ -98,7 +98,7 @@ class Take:
         """Write the take; an existing file is replaced only once the new one is complete."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        stack = lambda name: np.stack([getattr(a, name) for a in self.actors]).astype(np.float32)  # noqa: E731
+        stack = lambda name: np.stack([getattr(a, name) for a in self.actors]).astype(np.float32)
         arrays = {
             "schema": np.array(SCHEMA),
             "fps": np.array(float(self.fps)),
@@ -135,16 +135,16 @@ class Take:
         if missing:
             raise TakeError(f"{path}: not a take: it lacks {', '.join(missing)}")
         if int(data["schema"]) > SCHEMA:
-            raise TakeError(f"{path}: written by a newer version (schema {int(data['schema'])}); update InterMoE")
+            raise TakeError(
+                f"{path}: written by a newer version (schema {int(data['schema'])}); update InterMoE"
+            )
         _check_shapes(path, data)
         actors = tuple(ActorMotion(**{k: data[k][i].astype(np.float64) for k in _STACKED}) for i in (0, 1))
         try:
             meta = json.loads(str(data["meta"]))
         except json.JSONDecodeError as error:
             raise TakeError(f"{path}: its notes (meta) are not JSON: {error}") from None
-        return Take(
-            str(data["prompt"]), int(data["seed"]), float(data["fps"]), (actors[0], actors[1]), meta
-        )
+        return Take(str(data["prompt"]), int(data["seed"]), float(data["fps"]), (actors[0], actors[1]), meta)
 
 
 _STACKED = ("root_translation", "joint_rotations", "joint_positions", "foot_contacts", "rest_offsets")

@@ -70,7 +70,7 @@ def validation_loss(model: InterMoE, data: CaptionedLatents, batches: int = 12) 
     diffusion = GaussianDiffusion()
     generator = torch.Generator().manual_seed(0)
     totals: dict[str, list[float]] = {}
-    for (clean, states, mask), _ in zip(data, range(batches)):
+    for (clean, states, mask), _ in zip(data, range(batches), strict=False):
         text = sentence_vectors(model, states, mask)
         noise = torch.randn(clean.shape, generator=generator)
         for step in (100, 500, 900):

@@ -44,8 +44,8 @@ def vae_losses(
 
     motion, decoded: normalised features (B, T, 268); mean, log_variance: (B, T/4, P, C); offsets (22, 3).
 
-    root: position of the pelvis. joints: positions relative to it. forward: the joints that the decoded rotations give, against
-    the true ones, so that angles and positions tell one story. slide: speed of feet that are planted.
+    root: position of the pelvis. joints: positions relative to it. forward: the joints that the decoded
+    rotations give, so that angles and positions tell one story. slide: speed of feet that are planted.
     """
     true, made = stats.denormalise(motion), stats.denormalise(decoded)
     true_joints, made_joints = (f[..., 0:66].unflatten(-1, (22, 3)) for f in (true, made))

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from .model import ModelConfig
 
-
 _T = TypeVar("_T")
 
 

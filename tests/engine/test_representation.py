@@ -77,9 +77,13 @@ def test_mirrored_rotations_pose_the_mirrored_joints():
 def test_mirroring_negates_sixd_entries_1_2_and_4():
     positions, rotations = random_person(seed=4)
     straight = features_from_motion(positions, rotations, np.zeros((30, 4)))
-    mirrored = features_from_motion(*mirror_motion(positions, rotations, np.zeros((30, 4)))[:2], np.zeros((30, 4)))
+    mirrored = features_from_motion(
+        *mirror_motion(positions, rotations, np.zeros((30, 4)))[:2], np.zeros((30, 4))
+    )
     head = 132 + 14 * 6  # joint 15 is its own mirror image
-    assert np.allclose(mirrored[:, head : head + 6], straight[:, head : head + 6] * [1, -1, -1, 1, -1, 1], atol=1e-6)
+    assert np.allclose(
+        mirrored[:, head : head + 6], straight[:, head : head + 6] * [1, -1, -1, 1, -1, 1], atol=1e-6
+    )
 
 
 def test_a_foot_is_in_contact_when_low_and_still():

@@ -36,7 +36,9 @@ def test_matrices_and_back_agree_with_scipy():
 def test_product_and_turned_vectors_agree_with_scipy():
     a, b = random_quats(seed=1), random_quats(seed=2)
     v = np.random.default_rng(3).standard_normal((len(a), 3))
-    assert same_rotation(r.quat_multiply(a, b), (as_scipy(a) * as_scipy(b)).as_quat()[:, [3, 0, 1, 2]]) < 1e-12
+    assert (
+        same_rotation(r.quat_multiply(a, b), (as_scipy(a) * as_scipy(b)).as_quat()[:, [3, 0, 1, 2]]) < 1e-12
+    )
     assert np.allclose(r.quat_rotate(a, v), as_scipy(a).apply(v), atol=1e-12)
 
 

@@ -19,7 +19,7 @@ from training.kinematics import posed_joints
 def clip() -> PairClip:
     rng = np.random.default_rng(0)
     frames = 200
-    smooth = lambda *shape: np.cumsum(0.01 * rng.standard_normal((2, frames, *shape)), axis=1)  # noqa: E731
+    smooth = lambda *shape: np.cumsum(0.01 * rng.standard_normal((2, frames, *shape)), axis=1)
     root = smooth(3) + np.array([[[0.0, 0.95, 0.0]], [[0.3, 0.95, 0.7]]])
     offsets = np.stack([SMPL22.offsets, SMPL22.offsets])
     return PairClip("synthetic", 30.0, root, quat_exp(smooth(22, 3)), offsets, ("lead", "follow"))

@@ -18,8 +18,8 @@ from scipy.signal import butter, filtfilt
 from intermoe_engine.formats.bvh_reader import BvhError, BvhMotion, read_bvh
 from intermoe_engine.kinematics import local_from_global
 from intermoe_engine.rotations import (
-    quat_continuous,
     quat_conjugate,
+    quat_continuous,
     quat_log,
     quat_multiply,
     quat_normalize,
@@ -108,7 +108,7 @@ def _rest_positions(motion: BvhMotion) -> np.ndarray:
 def _rest_joints(motion: BvhMotion) -> np.ndarray:
     """SMPL's 22 joints (22, 3) in the rest pose of the Poser skeleton, in its units."""
     rest = _rest_positions(motion)
-    at = lambda name: rest[motion.names.index(name)]  # noqa: E731
+    at = lambda name: rest[motion.names.index(name)]
     joints = np.stack([at(_CARRIERS[name]) for name in SMPL22.names])
     joints[0] = (at("lThigh") + at("rThigh")) / 2 + [0.0, _PELVIS_ABOVE_HIP_JOINTS, 0.0]
     joints[SMPL22.index("spine3")] += _SPINE3_ALONG_CHEST * (at("neck") - at("chest"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Windows encoded once: the VAE is causal, so a shorter take's latents are the beginning of a longer one's."""
+"""Windows encoded once: the VAE is causal, so a short take's latents are the beginning of a longer one's."""
 
 from __future__ import annotations
 
@@ -101,8 +101,7 @@ class CaptionedLatents(IterableDataset):
         rng = np.random.default_rng(self.seed)
         low, high = self.recipe.min_frames // 4, self.recipe.max_frames // 4
         while True:
-            # Two draws, the longer kept: most batches are long, as most of the motion is.
-            length = int(rng.integers(low, high + 1, 2).max())
+            length = int(rng.integers(low, high + 1))
             rows = rng.integers(0, len(self.pool.windows), self.recipe.batch)
             texts = [self._caption(rng, int(row), 4 * length) for row in rows]
             tokens = int(self.mask[texts].sum(dim=1).max())

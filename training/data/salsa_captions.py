@@ -151,7 +151,7 @@ def salsa_captions() -> list[Caption]:
         captions.append(Caption(_start(opening, dance), Claim(lead)))
     for k, (opening, lead) in enumerate(_OPENINGS):
         first, other = _names(opening)
-        start = lambda n: _start(opening, (k + n) % len(_DANCES))  # noqa: E731, B023
+        start = lambda n: _start(opening, (k + n) % len(_DANCES))  # noqa: B023
         for n, (clause, turn) in enumerate(_TURNS):
             if "twirls" in clause and lead != "a":
                 continue
