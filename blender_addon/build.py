@@ -50,7 +50,9 @@ def build_extension(
     cache: folder that keeps the downloaded wheels. Raises BuildError.
     """
     if with_starter and not STARTER.is_file():
-        raise BuildError(f"{STARTER.relative_to(ROOT)} is missing: train and export the starter, or pass --without-starter")
+        raise BuildError(
+            f"{STARTER.relative_to(ROOT)} is missing: train and export the starter, or pass --without-starter"
+        )
     output.mkdir(parents=True, exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)
     wheels = [write_engine_wheel(cache, with_starter), *runtime_wheels(cache, pythons)]
@@ -154,14 +156,22 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, compression: int = zi
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m blender_addon.build", description="Build the extension's zip.")
+    parser = argparse.ArgumentParser(
+        prog="python -m blender_addon.build", description="Build the extension's zip."
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist", help="folder for the zip")
-    parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "wheels", help="folder of downloaded wheels")
-    parser.add_argument("--python", nargs="+", default=list(PYTHONS), metavar="X.Y", help="Pythons to carry wheels for")
+    parser.add_argument(
+        "--cache", type=Path, default=ROOT / ".cache" / "wheels", help="folder of downloaded wheels"
+    )
+    parser.add_argument(
+        "--python", nargs="+", default=list(PYTHONS), metavar="X.Y", help="Pythons to carry wheels for"
+    )
     parser.add_argument("--without-starter", action="store_true", help="leave the starter bundle out")
     options = parser.parse_args(arguments)
     try:
-        target = build_extension(options.output, options.cache, tuple(options.python), not options.without_starter)
+        target = build_extension(
+            options.output, options.cache, tuple(options.python), not options.without_starter
+        )
     except (BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,8 @@
 
 Only `bundle.json` is read here. Its files are verified by the engine, off the main thread.
 """
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

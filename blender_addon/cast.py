@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two characters of a take: finding them in the selection, naming them, and saying what is wrong."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def armature_of(item: bpy.types.Object) -> bpy.types.Object | None:
     return armature_of(item.parent) if item.parent else None
 
 
-def armatures_in(items: Iterable[bpy.types.Object], active: bpy.types.Object | None) -> list[bpy.types.Object]:
+def armatures_in(
+    items: Iterable[bpy.types.Object], active: bpy.types.Object | None
+) -> list[bpy.types.Object]:
     """The armatures behind a selection, each once, that of the active object first."""
     items = list(items)
     if active is not None and active in items:

@@ -50,13 +50,21 @@ def blender_python() -> str:
     """
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     suffix = ".exe" if os.name == "nt" else ""
-    folders = [Path(sys.prefix, "bin"), Path(sys.prefix), Path(sysconfig.get_config_var("BINDIR") or sys.prefix)]
+    folders = [
+        Path(sys.prefix, "bin"),
+        Path(sys.prefix),
+        Path(sysconfig.get_config_var("BINDIR") or sys.prefix),
+    ]
     candidates = [Path(sys.executable)] if sys.executable else []
     candidates += [folder / f"{stem}{suffix}" for folder in folders for stem in (name, "python3", "python")]
     on_path = shutil.which(name)
     candidates += [Path(on_path)] if on_path else []
     for candidate in candidates:
-        if candidate.name.lower().startswith("python") and candidate.is_file() and os.access(candidate, os.X_OK):
+        if (
+            candidate.name.lower().startswith("python")
+            and candidate.is_file()
+            and os.access(candidate, os.X_OK)
+        ):
             return str(candidate)
     raise EnginePythonError(
         f"No {name} was found beside Blender: set Engine Python in the extension's preferences to one that "

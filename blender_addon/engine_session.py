@@ -3,10 +3,13 @@
 
 Nothing here waits: requests return at once, and `step()` looks at what has arrived since.
 """
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -20,6 +23,14 @@ from .take_job import Phase, TakeFiles, TakeJob
 from .take_request import TakeRequest
 
 
+@dataclass(frozen=True)
+class CheckLine:
+    """One line of the engine's account of its health. state: "ok", "note" or "failed"."""
+
+    state: str
+    text: str
+
+
 class EngineSession:
     """Owns the worker client and at most one running job."""
 
@@ -28,7 +39,7 @@ class EngineSession:
         self.message = ""
         self.failed = False
         self.device = ""
-        self.check_report: list[str] = []
+        self.check_report: list[CheckLine] = []
         self._request: TakeRequest | None = None
         self._check: Job | None = None
         self._client: WorkerClient | None = None
@@ -74,11 +85,11 @@ class EngineSession:
 
     def start_check(self, context: bpy.types.Context) -> None:
         """Let the worker examine itself; the answer becomes `check_report`."""
-        self.check_report = ["Checking the engine…"]
+        self.check_report = [CheckLine("note", "Checking the engine…")]
         try:
             self._check = self._connect(context).request("doctor", self._engine_parameters(context))
         except (EnginePythonError, WorkerError) as error:
-            self.check_report = [str(error)]
+            self.check_report = [CheckLine("failed", str(error))]
 
     def step(self) -> bool:
         """Take in what has arrived. Returns whether a finished take waits to be keyed."""
@@ -97,7 +108,12 @@ class EngineSession:
 
     def finished_take(self) -> tuple[TakeRequest, TakeFiles] | None:
         """The take that waits to be keyed."""
-        if self.job is None or self.job.phase is not Phase.READY or self._request is None or not self.job.files:
+        if (
+            self.job is None
+            or self.job.phase is not Phase.READY
+            or self._request is None
+            or not self.job.files
+        ):
             return None
         return self._request, self.job.files
 
@@ -184,11 +200,13 @@ def _whole(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds)
 
 
-def _report_lines(check: Job) -> list[str]:
+def _report_lines(check: Job) -> list[CheckLine]:
     if check.error is not None:
-        return [f"{check.error.message}. {check.error.hint}".strip()]
+        return [CheckLine("failed", f"{check.error.message}. {check.error.hint}".strip())]
     assert check.result is not None
-    return [f"{entry['name']}: {entry['detail']}" for entry in check.result["checks"]]
+    # Whether that Python could import bpy matters on the command line, not inside Blender.
+    entries = [entry for entry in check.result["checks"] if entry["name"] != "blender module"]
+    return [CheckLine(entry["state"], f"{entry['name']}: {entry['detail']}") for entry in entries]
 
 
 _session = EngineSession()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine's settings as plain values, with paths made absolute."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

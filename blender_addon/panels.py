@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The InterMoE tab of the 3D view's sidebar. Draws only: every decision is made elsewhere."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
 
 import bpy
 
@@ -43,7 +45,9 @@ class INTERMOE_PT_advanced(_Tab, bpy.types.Panel):
         if settings.recommended and card is not None:
             column = layout.column(align=True)
             column.active = False
-            column.label(text=f"{card.default_steps} steps, guidance {card.default_guidance:g}", icon="BLANK1")
+            column.label(
+                text=f"{card.default_steps} steps, guidance {card.default_guidance:g}", icon="BLANK1"
+            )
         else:
             column = layout.column(align=True)
             column.prop(settings, "steps")
@@ -108,7 +112,9 @@ class INTERMOE_PT_export(_Tab, bpy.types.Panel):
             note.label(text=name)
 
 
-def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context, settings: bpy.types.PropertyGroup) -> None:
+def _draw_prompt(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: bpy.types.PropertyGroup
+) -> None:
     column = layout.column(align=True)
     row = column.row(align=True)
     row.prop(settings, "prompt", text="")
@@ -159,7 +165,9 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         column.operator("intermoe.cancel", icon="CANCEL")
         left = job.seconds_left()
         if job.phase is Phase.READY:
-            wrapped_labels(layout, "The take is ready. Go back to Object or Pose mode to place it", across, "INFO")
+            wrapped_labels(
+                layout, "The take is ready. Go back to Object or Pose mode to place it", across, "INFO"
+            )
         else:
             note = layout.row()
             note.active = False

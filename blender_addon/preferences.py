@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the engine, its weights and its device come from."""
 
-# pyright: reportInvalidTypeForm=false
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false
 
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from . import engine_session
 from .ui_text import wrapped_labels
+
+_ICONS = {"ok": "CHECKMARK", "note": "INFO", "failed": "ERROR"}
 
 
 class InterMoEPreferences(bpy.types.AddonPreferences):
@@ -17,7 +20,7 @@ class InterMoEPreferences(bpy.types.AddonPreferences):
 
     bundle: StringProperty(
         name="Bundle",
-        description="Weights to use: a bundle folder or .zip. Empty: the starter that comes with the extension",
+        description="Weights to use: a bundle folder or .zip. Empty: the starter of the extension",
         subtype="FILE_PATH",
     )
     device: EnumProperty(
@@ -40,9 +43,9 @@ class InterMoEPreferences(bpy.types.AddonPreferences):
     def draw(self, _context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "bundle")
+        layout.prop(self, "bundle", placeholder="Starter that comes with the extension")
         layout.prop(self, "device")
-        layout.prop(self, "python")
+        layout.prop(self, "python", placeholder="Blender's own")
         row = layout.row(align=True)
         row.operator("intermoe.check_engine", icon="CHECKMARK")
         row.operator("intermoe.stop_engine", icon="FILE_REFRESH")
@@ -51,7 +54,7 @@ class InterMoEPreferences(bpy.types.AddonPreferences):
         if report:
             column = layout.box().column(align=True)
             for line in report:
-                wrapped_labels(column, line, 90)
+                wrapped_labels(column, line.text, 90, _ICONS[line.state])
 
 
 def register() -> None:

@@ -2,7 +2,8 @@
 """What the user sets for a take, and what is known about the last one. Both are saved with the scene."""
 
 # Blender reads properties from annotations, so they must stay objects: no postponed annotations here.
-# pyright: reportInvalidTypeForm=false
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false
 
 import bpy
 from bpy.props import (
@@ -33,13 +34,13 @@ class InterMoESettings(bpy.types.PropertyGroup):
     )
     actor_a: PointerProperty(
         name="Character A",
-        description="Armature of the first character. Its rest pose, transforms and old actions stay as they are",
+        description="Armature of the first character. Its rest pose, transforms and actions stay as they are",
         type=bpy.types.Object,
         poll=_is_armature,
     )
     actor_b: PointerProperty(
         name="Character B",
-        description="Armature of the second character. Its rest pose, transforms and old actions stay as they are",
+        description="Armature of the second character. Its rest pose, transforms and actions stay as they are",
         type=bpy.types.Object,
         poll=_is_armature,
     )

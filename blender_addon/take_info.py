@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The last take in words: frames, distance between the people, foot slide, scale."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What was asked for at the press of Generate, and its way into the worker's parameters."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ class TakeRequest:
             rig = handle.find(scene)
             if rig is None:
                 raise RequestGone(
-                    f"{handle.name} is no longer in the scene: choose another character {role} and generate again"
+                    f"{handle.name} is no longer in the scene: choose another {role} and generate again"
                 )
             found.append(rig)
         return found[0], found[1]
@@ -101,7 +103,7 @@ def scene_fps(scene: bpy.types.Scene) -> float:
 
 
 def of_last_take(scene: bpy.types.Scene) -> TakeRequest:
-    """The request of the scene's last take, for the cast, the start and the place that the panel shows now."""
+    """The request of the last take, for the cast, the start and the place that the panel shows now."""
     take = scene.intermoe_take
     request = from_scene(scene, scene.intermoe.steps, scene.intermoe.guidance)
     return dataclasses.replace(request, prompt=take.prompt, seed=take.seed)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keys a finished take on its two rigs, and notes what was measured. Main thread, a fraction of a second."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

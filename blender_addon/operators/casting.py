@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who plays A and who plays B."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
 
 import bpy
 
@@ -54,8 +56,12 @@ class INTERMOE_OT_add_mannequins(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.intermoe
         first, second = mannequins.KINDS
+        if context.window is not None:
+            context.window.cursor_set("WAIT")
         settings.actor_a = mannequins.add_mannequin(first, (-0.5, 0.0, 0.0))
         settings.actor_b = mannequins.add_mannequin(second, (0.5, 0.0, 0.0))
+        if context.window is not None:
+            context.window.cursor_set("DEFAULT")
         return {"FINISHED"}
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Starting, cancelling and placing a take. The work is done in the worker process and in take_writer."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
 
 import bpy
 
@@ -32,8 +34,8 @@ class INTERMOE_OT_generate(bpy.types.Operator):
 
 
 class INTERMOE_OT_apply_take(bpy.types.Operator):
-    """Fit the last take anew to the characters that are A and B now, e.g. after swapping them, choosing others
-    or moving the 3D cursor. The motion stays the same"""
+    """Fit the last take anew to the characters that are A and B now, e.g. after swapping them,
+    choosing others or moving the 3D cursor. The motion stays the same"""
 
     bl_idname = "intermoe.apply_take"
     bl_label = "Fit Again to A and B"

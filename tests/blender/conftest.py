@@ -12,6 +12,6 @@ from intermoe_engine.bundle import default_bundle_path
 
 @pytest.fixture(scope="session")
 def some_bundle(request: pytest.FixtureRequest) -> Path:
-    """Any bundle that works: the packaged starter, else a tiny one with random weights (which needs torch)."""
+    """Any bundle that works: the packaged starter, else a tiny one of random weights (which needs torch)."""
     path = default_bundle_path()
     return path if path.exists() else request.getfixturevalue("tiny_bundle")

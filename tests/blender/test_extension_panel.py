@@ -59,7 +59,9 @@ class Paper:
     def label(self, text: str, icon: str = "NONE") -> None:
         self._write(text, icon)
 
-    def prop(self, owner: bpy.types.bpy_struct, name: str, text: str | None = None, icon: str = "NONE") -> None:
+    def prop(
+        self, owner: bpy.types.bpy_struct, name: str, text: str | None = None, icon: str = "NONE"
+    ) -> None:
         properties = owner.bl_rna.properties
         assert name in properties, f"{owner} has no {name}"
         assert properties[name].description, f"{name} has no tooltip"

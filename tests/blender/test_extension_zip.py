@@ -27,7 +27,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip with the wheels of this Python alone, so that at most 30 MB are downloaded, once."""
     cache = build.ROOT / ".cache" / "wheels"
     try:
-        return build.build_extension(tmp_path_factory.mktemp("dist"), cache, (PYTHON,), build.STARTER.is_file())
+        return build.build_extension(
+            tmp_path_factory.mktemp("dist"), cache, (PYTHON,), build.STARTER.is_file()
+        )
     except build.BuildError as error:
         if "could not download" in str(error):
             pytest.skip(str(error))
@@ -37,7 +39,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_engine_wheel_is_whole_and_installs_where_pip_puts_it(tmp_path: Path) -> None:
     wheel = build.write_engine_wheel(tmp_path, with_starter=False)
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(site),
+    ]
     # pip checks every file against RECORD.
     subprocess.run([*command, str(wheel)], check=True)
     modules = {path.relative_to(site).as_posix() for path in site.rglob("*.py")}
@@ -85,7 +97,9 @@ def test_blender_accepts_it(archive: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_installed_it_generates_with_what_it_carries(archive: Path, some_bundle: Path, tmp_path: Path) -> None:
+def test_installed_it_generates_with_what_it_carries(
+    archive: Path, some_bundle: Path, tmp_path: Path
+) -> None:
     """A fresh profile, the zip installed as a user does, the project itself out of reach."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"BLENDER_USER_RESOURCES": str(tmp_path / "profile"), "INTERMOE_BUNDLE": str(some_bundle)}

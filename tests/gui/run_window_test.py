@@ -3,7 +3,7 @@
 
     python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui [--blender blender]
 
-Needs Blender 4.2 or newer, Xvfb and ImageMagick's `import`; standard library only, so that it also runs with
+Needs Blender 4.2 or newer, Xvfb and ImageMagick; standard library only, so that it also runs with
 the Python of a bare system. Exit status 0 when every check in OUT/checks.json holds.
 """
 
@@ -31,7 +31,10 @@ def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: floa
     with tempfile.TemporaryDirectory(prefix="intermoe-gui-") as profile:
         environment = {**os.environ, "BLENDER_USER_RESOURCES": profile, "LIBGL_ALWAYS_SOFTWARE": "1"}
         environment |= {"INTERMOE_CACHE": str(Path(profile, "cache")), "HOME": profile}
-        for command in (["validate", str(archive)], ["install-file", "-r", "user_default", "-e", str(archive)]):
+        for command in (
+            ["validate", str(archive)],
+            ["install-file", "-r", "user_default", "-e", str(archive)],
+        ):
             subprocess.run([blender, "--command", "extension", *command], env=environment, check=True)
         display = f":{random.randrange(100, 900)}"
         screen = f"{SIZE[0]}x{SIZE[1]}x24"
