@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from intermoe_engine.atomic import replacing
 from intermoe_engine.bundle.card import CARD_NAME, SCHEMA, BundleCard
 from intermoe_engine.skeleton import Skeleton
 from training.model.config import FRAMES_PER_LATENT, ModelConfig
@@ -140,15 +141,8 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
 
 
 def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
-    handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(_zip(contents, zipfile.ZIP_DEFLATED))
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_bytes(_zip(contents, zipfile.ZIP_DEFLATED))
 
 
 def _write_folder(path: Path, contents: Mapping[str, bytes]) -> None:

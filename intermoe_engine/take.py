@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from .atomic import replacing
 from .kinematics import forward_kinematics
 from .rotations import Array, quat_slerp
 from .skeleton import SMPL22
@@ -97,7 +97,6 @@ class Take:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the take; an existing file is replaced only once the new one is complete."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         stack = lambda name: np.stack([getattr(a, name) for a in self.actors]).astype(np.float32)
         arrays = {
             "schema": np.array(SCHEMA),
@@ -107,14 +106,8 @@ class Take:
             "meta": np.array(json.dumps(self.meta, ensure_ascii=False)),
             **{name: stack(name) for name in _STACKED},
         }
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **arrays)
         return path
 
     @staticmethod

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic import replacing
 from .errors import RigError
 
 SCHEMA = 1
@@ -42,7 +42,6 @@ class RigMotion:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write as .npz without pickle; an existing file is replaced once the new one is complete."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {
             "schema": np.array(SCHEMA),
             "fps": np.array(float(self.fps)),
@@ -54,14 +53,8 @@ class RigMotion:
             "property_names": np.array([[b, p] for b, p, _ in self.properties], dtype=str).reshape(-1, 2),
             "property_values": np.array([v for _, _, v in self.properties], dtype=float),
         }
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
         return path
 
     @staticmethod
