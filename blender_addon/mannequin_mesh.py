@@ -127,7 +127,7 @@ def part_weights(capsules: list[Capsule], points: np.ndarray) -> np.ndarray:
 def _visor(build: Build) -> Capsule:
     h = build.height
     at = lambda x, y, z: np.array([x, y, z]) * h  # noqa: E731
-    return Capsule("head", at(-0.021, -0.043, 0.947), at(0.021, -0.043, 0.947), 0.016 * h, 0.016 * h)
+    return Capsule("head", at(-0.020, -0.050, 0.948), at(0.020, -0.050, 0.948), 0.017 * h, 0.017 * h)
 
 
 def _open(distance: np.ndarray, gaps: Sequence[Disc | Capsule], points: np.ndarray) -> np.ndarray:
@@ -182,7 +182,7 @@ def _surface(
     field: Callable[[np.ndarray], np.ndarray], values: np.ndarray, origin: np.ndarray, spacing: float
 ) -> tuple[np.ndarray, np.ndarray]:
     vertices, quads = surface_nets(values, origin, spacing)
-    vertices = snap_to_surface(field, _relax(vertices, quads), steps=2)
+    vertices = snap_to_surface(field, _relax(vertices, quads), steps=3)
     return vertices, quads
 
 

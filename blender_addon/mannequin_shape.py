@@ -153,9 +153,9 @@ def body_capsules(build: Build, p: dict[str, np.ndarray]) -> list[Capsule]:
         out.append(Capsule(part, a, b, ra * h, rb * h, np.array(stretch), blend * h))
 
     torso = build.chest
-    add("pelvis", at(-0.030 * build.pelvis, 0.006, 0.545), at(0.030 * build.pelvis, 0.006, 0.545), 0.056, 0.056,
+    add("pelvis", at(-0.026 * build.pelvis, 0.006, 0.545), at(0.026 * build.pelvis, 0.006, 0.545), 0.053, 0.053,
         (1.0, 0.88, 0.95))  # fmt: skip
-    add("spine1", at(-0.016, 0.0, 0.615), at(0.016, 0.0, 0.615), 0.052 * build.waist, 0.052 * build.waist,
+    add("spine1", at(-0.018, 0.0, 0.615), at(0.018, 0.0, 0.615), 0.052 * build.waist, 0.052 * build.waist,
         (1.0, 0.88, 1.0), 0.04)  # fmt: skip
     add("spine2", at(-0.024 * torso, 0.004, 0.680), at(0.024 * torso, 0.004, 0.680), 0.058, 0.058,
         (torso, 0.92, 1.0), 0.04)  # fmt: skip

@@ -3,19 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import bpy
 import numpy as np
 
+from intermoe_engine.retarget.errors import RigError
+from intermoe_engine.retarget.rig import RigDescription
+
 from .space import canonical_world_matrix
-
-if TYPE_CHECKING:
-    from intermoe_engine.retarget.rig import RigDescription
-
-
-class RigError(ValueError):
-    """An object that cannot serve as a rig; the message says why."""
 
 
 def read_rig(armature_object: bpy.types.Object) -> RigDescription:
@@ -24,8 +18,6 @@ def read_rig(armature_object: bpy.types.Object) -> RigDescription:
     World placement is the evaluated matrix_world, so parents and constraints of the object count; the pose
     does not. Raises RigError if the object is no armature or has no bones.
     """
-    from intermoe_engine.retarget.rig import RigDescription
-
     if armature_object is None or armature_object.type != "ARMATURE":
         name = armature_object.name if armature_object else "nothing"
         raise RigError(f"{name} is not an armature; pick the armature object of the character")
