@@ -34,13 +34,13 @@ class InterMoESettings(bpy.types.PropertyGroup):
     )
     actor_a: PointerProperty(
         name="Character A",
-        description="Armature of the first character. Its rest pose, transforms and actions stay as they are",
+        description="Armature of the first character. Its rest pose, transforms and actions are kept",
         type=bpy.types.Object,
         poll=_is_armature,
     )
     actor_b: PointerProperty(
         name="Character B",
-        description="Armature of the second character. Its rest pose, transforms and actions stay as they are",
+        description="Armature of the second character. Its rest pose, transforms and actions are kept",
         type=bpy.types.Object,
         poll=_is_armature,
     )

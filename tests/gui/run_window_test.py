@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Installs the extension's zip into a fresh profile and drives it in a real Blender window.
 
-    python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui [--blender blender]
+    python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui
 
 Needs Blender 4.2 or newer, Xvfb and ImageMagick; standard library only, so that it also runs with
 the Python of a bare system. Exit status 0 when every check in OUT/checks.json holds.
