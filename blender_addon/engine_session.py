@@ -157,11 +157,12 @@ class EngineSession:
         self.say("")
         self._request = request
         try:
+            take_request.check_rigs(request)
             client = self._connect(context)
             self.job = TakeJob(
                 client, lambda path: take_request.retarget_parameters(request, path), parameters, take
             )
-        except (EnginePythonError, WorkerError, ValueError) as error:
+        except (RuntimeError, ValueError) as error:
             self.fail(str(error))
 
     def _connect(self, context: bpy.types.Context) -> WorkerClient:
@@ -217,11 +218,26 @@ def current() -> EngineSession:
     return _session
 
 
+@bpy.app.handlers.persistent
+def _forget_message(*_: object) -> None:
+    """After undo, redo or opening a file, what was said about the scene may no longer hold."""
+    if not _session.busy:
+        _session.say("")
+
+
+_HANDLERS = (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post, bpy.app.handlers.load_post)
+
+
 def register() -> None:
-    """Nothing to start: the worker begins with the first request."""
+    """The worker itself begins with the first request."""
+    for handlers in _HANDLERS:
+        handlers.append(_forget_message)
 
 
 def unregister() -> None:
     global _session
+    for handlers in _HANDLERS:
+        if _forget_message in handlers:
+            handlers.remove(_forget_message)
     _session.stop(wait=True)
     _session = EngineSession()

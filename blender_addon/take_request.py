@@ -15,6 +15,8 @@ from typing import Any
 import bpy
 import numpy as np
 
+from intermoe_engine.retarget import map_bones
+
 from . import rig_reading
 from .cast import ROLES, RigHandle
 from .space import CANONICAL_FROM_BLENDER
@@ -121,10 +123,19 @@ def generate_parameters(request: TakeRequest) -> dict[str, Any]:
     }
 
 
+def check_rigs(request: TakeRequest) -> None:
+    """Find out before anything is generated whether the motion can be put on the characters.
+
+    A tenth of a second for the largest rigs. Raises RequestGone, RigError.
+    """
+    for rig in request.rigs():
+        map_bones(rig_reading.read_rig(rig))
+
+
 def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
     """Parameters of the worker's `retarget`, with the rigs as they are now.
 
-    Raises RequestGone, rig_reading.RigError.
+    Raises RequestGone, RigError.
     """
     axes = np.eye(4)
     axes[:3, :3] = CANONICAL_FROM_BLENDER

@@ -10,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from intermoe_engine.retarget import RigMotion
+from intermoe_engine.retarget import RigError, RigMotion
 from intermoe_engine.take import Take
 
 from . import compat, keyframes
@@ -28,7 +28,7 @@ def write(request: TakeRequest, files: TakeFiles) -> str:
     try:
         scene, rigs = request.scene(), request.rigs()
         motions = [RigMotion.load(path) for path in files.actors]
-    except (RequestGone, OSError, ValueError) as error:
+    except (RequestGone, RigError, OSError) as error:
         raise TakeWriteError(str(error)) from error
     before = [_driver_of(rig) for rig in rigs]
     written: list[bpy.types.Action] = []

@@ -221,6 +221,27 @@ def test_neither_rig_is_keyed_when_one_cannot_be(scene: bpy.types.Scene) -> None
     assert not scene.intermoe_take.exists
 
 
+def test_a_rig_that_is_no_person_is_told_before_generating(scene: bpy.types.Scene) -> None:
+    data = bpy.data.armatures.new("Crane")
+    crane = bpy.data.objects.new("Crane", data)
+    scene.collection.objects.link(crane)
+    bpy.context.view_layer.objects.active = crane
+    bpy.ops.object.mode_set(mode="EDIT")
+    data.edit_bones.new("boom").tail = (0, 0, 5)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    scene.intermoe.actor_b = crane
+    bpy.ops.intermoe.generate()
+    session = engine_session.current()
+    assert session.failed and "Crane" in session.message and not session.busy
+
+
+def test_the_message_goes_when_another_file_is_opened(scene: bpy.types.Scene) -> None:
+    bpy.ops.intermoe.generate()
+    assert drive().message.startswith("Keyed Anna and Ben")
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert engine_session.current().message == ""
+
+
 def test_check_engine_reports_every_part(scene: bpy.types.Scene) -> None:
     bpy.ops.intermoe.check_engine()
     report = "\n".join(line.text for line in drive().check_report if line.state != "failed")
