@@ -98,7 +98,7 @@ class INTERMOE_PT_export(_Tab, bpy.types.Panel):
         column.use_property_split = True
         column.use_property_decorate = False
         column.prop(settings, "export_preset")
-        column.prop(settings, "export_folder")
+        column.prop(settings, "export_folder", placeholder="Beside the .blend")
         column.prop(settings, "export_name")
         row = layout.row()
         row.scale_y = 1.3

@@ -126,8 +126,7 @@ class InterMoESettings(bpy.types.PropertyGroup):
     )
     export_folder: StringProperty(
         name="Folder",
-        description="Folder that the FBX files go to",
-        default="//",
+        description="Folder that the FBX files go to. Empty: beside the .blend file",
         subtype="DIR_PATH",
     )
     export_name: StringProperty(

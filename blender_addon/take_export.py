@@ -86,11 +86,9 @@ def _rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def _folder(scene: bpy.types.Scene) -> Path:
-    folder = scene.intermoe.export_folder
+    folder = scene.intermoe.export_folder or "//"
     if folder.startswith("//") and not bpy.data.filepath:
-        raise ExportError("Save the .blend file first, or choose a folder to export to")
-    if not folder:
-        raise ExportError("Choose a folder to export to")
+        raise ExportError("Choose a folder to export to, or save the .blend file first")
     return Path(bpy.path.abspath(folder)).expanduser()
 
 

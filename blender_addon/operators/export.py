@@ -34,7 +34,7 @@ class INTERMOE_OT_export_fbx(bpy.types.Operator):
             return {"CANCELLED"}
         finally:
             context.window_manager.progress_end()
-        message = f"Exported {' and '.join(path.name for path in paths)} to {paths[0].parent}"
+        message = f"Exported {len(paths)} FBX files to {paths[0].parent}"
         session.say(message)
         self.report({"INFO"}, message)
         return {"FINISHED"}

@@ -60,7 +60,12 @@ class Paper:
         self._write(text, icon)
 
     def prop(
-        self, owner: bpy.types.bpy_struct, name: str, text: str | None = None, icon: str = "NONE"
+        self,
+        owner: bpy.types.bpy_struct,
+        name: str,
+        text: str | None = None,
+        icon: str = "NONE",
+        placeholder: str = "",
     ) -> None:
         properties = owner.bl_rna.properties
         assert name in properties, f"{owner} has no {name}"

@@ -60,15 +60,15 @@ class Story:
         return freeze
 
     def shot(self, name: str) -> None:
-        """The whole window, and the sidebar alone, as PNG."""
-        whole = self.out / f"{name}_window.png"
+        """The 3D view with its sidebar, and the sidebar alone, as PNG."""
+        whole = self.out / "window.png"
         subprocess.run(["import", "-window", "root", str(whole)], check=True)
-        _area, region = sidebar()
-        top = window().height - region.y - region.height
-        crop = f"{region.width}x{region.height}+{region.x}+{top}"
-        subprocess.run(
-            ["convert", str(whole), "-crop", crop, "+repage", str(self.out / f"{name}.png")], check=True
-        )
+        for part, file in zip(sidebar(), (f"{name}.png", f"{name}_sidebar.png"), strict=True):
+            top = window().height - part.y - part.height
+            crop = f"{part.width}x{part.height}+{part.x}+{top}"
+            subprocess.run(
+                ["convert", str(whole), "-crop", crop, "+repage", str(self.out / file)], check=True
+            )
         self._beat = time.monotonic()  # the wait for the screenshot is ours, not the extension's
 
 
@@ -142,6 +142,8 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
     settings.duration = 4.0
     with in_view():
         bpy.ops.ed.undo_push(message="Set Up")
+        sidebar()[1].tag_redraw()
+    yield 1.0
     story.shot("panel_before")
 
     # First press: cancelled on the way.
