@@ -26,7 +26,7 @@ SHELL, JOINT, VISOR = 0, 1, 2
 _SHELL_THICKNESS = 0.006
 _SOFTNESS = 0.012  # metres over which a bone's hold fades into its neighbour's
 _INFLUENCES = 4
-_EDGE = 0.006  # roundness of the shells' rims
+_EDGE = 0.016  # roundness of the shells' rims; sharper ones would need a finer grid
 _FLOOR = Disc(np.array([0.0, 0.0, -0.5]), np.array([0.0, 0.0, 1.0]), 0.5, 0.9)  # flat soles at z = 0
 
 PARENT_PART = {
@@ -62,13 +62,13 @@ class SkinnedMesh:
     weights: np.ndarray
 
 
-def build_mesh(build: Build, spacing: float = 0.015, hand_spacing: float = 0.0065) -> SkinnedMesh:
+def build_mesh(build: Build, spacing: float = 0.0135, hand_spacing: float = 0.0065) -> SkinnedMesh:
     """The whole mannequin at rest, standing on z = 0."""
     points = landmarks(build)
     body = body_capsules(build, points)
     hands = {side: hand_capsules(build, points, side) for side in ("l_", "r_")}
     everything = body + hands["l_"] + hands["r_"]
-    gaps: list[Disc | Capsule] = [*joint_gaps(build, points), _visor(build), _FLOOR]
+    gaps: list[Disc | Capsule] = [*joint_gaps(build, points), _FLOOR]
 
     grid, origin = _sample(body, spacing)
     shell_grid = _carve(grid - _SHELL_THICKNESS, gaps, origin, spacing)
@@ -81,14 +81,17 @@ def build_mesh(build: Build, spacing: float = 0.015, hand_spacing: float = 0.006
         caps = hands[side]
         pieces.append((*_surface(lambda p, c=caps: union(c, p), hand_grid, hand_origin, hand_spacing), SHELL))
 
+    box = _visor(build).bounds(0.02)
+    _, lens_points = _window((2**10,) * 3, box[0], hand_spacing, box)
+    lens = lambda p: _lens(build, body, p)
+    pieces.append((*_surface(lens, lens(lens_points), box[0], hand_spacing), VISOR))
+
     vertices, quads, materials, weights = [], [], [], []
     start = 0
     for v, q, material in pieces:
         vertices.append(v)
         quads.append(q + start)
-        face = v[q].mean(axis=1)
-        inset = _visor(build).distance(face) < 0.004
-        materials.append(np.where(inset & (material == JOINT), VISOR, material))
+        materials.append(np.full(len(q), material))
         weights.append(_smooth(part_weights(everything, v), q))
         start += len(v)
     parts, values = _strongest(np.concatenate(weights))
@@ -97,7 +100,7 @@ def build_mesh(build: Build, spacing: float = 0.015, hand_spacing: float = 0.006
     )
 
 
-def union(capsules: list[Capsule], points: np.ndarray) -> np.ndarray:
+def union(capsules: Sequence[Capsule], points: np.ndarray) -> np.ndarray:
     """Signed distance (...) of points (..., 3) to all capsules, blended softly in their order."""
     distance = np.full(points.shape[:-1], 1.0)
     for capsule in capsules:
@@ -105,7 +108,7 @@ def union(capsules: list[Capsule], points: np.ndarray) -> np.ndarray:
     return distance
 
 
-def shells(capsules: list[Capsule], gaps: list[Disc | Capsule], points: np.ndarray) -> np.ndarray:
+def shells(capsules: Sequence[Capsule], gaps: Sequence[Disc | Capsule], points: np.ndarray) -> np.ndarray:
     """Signed distance of points (..., 3) to the shells: the body made thicker, open at the gaps."""
     return _open(union(capsules, points) - _SHELL_THICKNESS, gaps, points)
 
@@ -127,13 +130,19 @@ def part_weights(capsules: list[Capsule], points: np.ndarray) -> np.ndarray:
 def _visor(build: Build) -> Capsule:
     h = build.height
     at = lambda x, y, z: np.array([x, y, z]) * h  # noqa: E731
-    return Capsule("head", at(-0.020, -0.050, 0.948), at(0.020, -0.050, 0.948), 0.017 * h, 0.017 * h)
+    return Capsule("head", at(-0.024, -0.053, 0.950), at(0.024, -0.053, 0.950), 0.0165 * h, 0.0165 * h)
 
 
 def _open(distance: np.ndarray, gaps: Sequence[Disc | Capsule], points: np.ndarray) -> np.ndarray:
     for gap in gaps:
         distance = -_soft_min(-distance, gap.distance(points), _EDGE)
     return distance
+
+
+def _lens(build: Build, body: Sequence[Capsule], points: np.ndarray) -> np.ndarray:
+    """The visor: what a capsule cuts out of a head slightly thicker than its shell."""
+    head = union([c for c in body if c.part == "head"], points) - _SHELL_THICKNESS - 0.0025
+    return -_soft_min(-head, -_visor(build).distance(points), 0.005)
 
 
 def _soft_min(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:
