@@ -20,12 +20,16 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class VAERecipe:
-    """Steps of `batch` pairs of `frames` frames."""
+    """Steps of `batch` pairs of `frames` frames.
 
-    steps: int
+    Cycle k takes steps[k] steps from learning_rates[k] down a cosine, with a fresh optimizer, from the
+    averaged weights of the cycle before.
+    """
+
+    steps: tuple[int, ...]
+    learning_rates: tuple[float, ...]
     batch: int
     frames: int
-    learning_rate: float
     weight_decay: float
     warm_up: int
     dropout: float
@@ -87,4 +91,4 @@ def _section(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in sorted(known ^ set(values)):
         raise RecipeError(f"{where}: {name} is {'missing' if name in known else 'not known'}")
-    return kind(**values)
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

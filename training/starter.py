@@ -96,18 +96,17 @@ def train_vae(recipe: Recipe, data: StarterData, run: Path) -> InterMoE:
     """Train the VAE and write vae.safetensors with its reconstruction errors in vae-scores.json."""
     pl.seed_everything(recipe.seed, verbose=False)
     model = InterMoE(dataclasses.replace(recipe.model, dropout=recipe.vae.dropout))
-    average = AveragedWeights(model.vae, recipe.vae.ema_decay)
-    module = VAETraining(model.vae, recipe.vae, data.stats, data.offsets)
     begun = time.monotonic()
-    fit(
-        module,
-        PersonWindows(data.train, data.stats, recipe.vae, recipe.seed),
-        recipe.vae.steps,
-        run,
-        "vae",
-        average,
-    )
-    vae = average.average.cpu()
+    for cycle, steps in enumerate(recipe.vae.steps):
+        done = run / f"vae-cycle-{cycle + 1}.safetensors"
+        if not done.exists():
+            average = AveragedWeights(model.vae, recipe.vae.ema_decay)
+            module = VAETraining(model.vae, recipe.vae, cycle, data.stats, data.offsets)
+            windows = PersonWindows(data.train, data.stats, recipe.vae, recipe.seed + cycle)
+            fit(module, windows, steps, run, f"vae-{cycle + 1}", average)
+            save_file(average.average.cpu().state_dict(), done)
+        model.vae.load_state_dict(load_file(done))
+    vae = model.vae.cpu().eval()
     standardise_latents(vae, data.train, data.stats)
     scores = {
         "minutes": round((time.monotonic() - begun) / 60, 1),
@@ -117,7 +116,6 @@ def train_vae(recipe: Recipe, data: StarterData, run: Path) -> InterMoE:
     save_file(vae.state_dict(), run / "vae.safetensors")
     (run / "vae-scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
     print(json.dumps(scores, indent=1))
-    model.vae.load_state_dict(vae.state_dict())
     return model
 
 

@@ -39,8 +39,11 @@ class PersonWindows(IterableDataset):
 class VAETraining(pl.LightningModule):
     """One optimisation step of the VAE."""
 
-    def __init__(self, vae: MotionVAE, recipe: VAERecipe, stats: Statistics, offsets: Tensor) -> None:
+    def __init__(
+        self, vae: MotionVAE, recipe: VAERecipe, cycle: int, stats: Statistics, offsets: Tensor
+    ) -> None:
         super().__init__()
+        self.steps, self.learning_rate = recipe.steps[cycle], recipe.learning_rates[cycle]
         self.vae, self.recipe, self.stats, self.offsets = vae, recipe, stats, offsets
         self.weights = VAEWeights()
 
@@ -52,9 +55,9 @@ class VAETraining(pl.LightningModule):
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(
-            self.vae.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
+            self.vae.parameters(), lr=self.learning_rate, weight_decay=self.recipe.weight_decay
         )
-        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps)
+        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
