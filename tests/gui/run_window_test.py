@@ -22,6 +22,7 @@ from pathlib import Path
 
 STORY = Path(__file__).with_name("window_story.py")
 SIZE = (1600, 1000)
+IMAGES = ("panel_before.png", "panel_during.png", "panel_after.png")
 
 
 def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: float) -> int:
@@ -91,10 +92,18 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--blender", default=shutil.which("blender") or "blender")
     parser.add_argument("--bundle", type=Path, help="another bundle than the one in the zip")
+    parser.add_argument(
+        "--images", type=Path, help="folder for the documentation's screenshots, if all is well"
+    )
     parser.add_argument("--limit", type=float, default=300.0, help="seconds for the whole story")
     options = parser.parse_args()
     bundle = options.bundle.resolve() if options.bundle else None
-    return run(options.blender, options.archive.resolve(), options.out.resolve(), bundle, options.limit)
+    status = run(options.blender, options.archive.resolve(), options.out.resolve(), bundle, options.limit)
+    if options.images and status == 0:
+        options.images.mkdir(parents=True, exist_ok=True)
+        for name in IMAGES:
+            shutil.copyfile(options.out / name, options.images / name)
+    return status
 
 
 if __name__ == "__main__":
