@@ -35,7 +35,7 @@ def wrapped_labels(layout: bpy.types.UILayout, text: str, width: int, icon: str 
 def duration_text(seconds: float | None) -> str:
     """Time left as people say it."""
     if seconds is None:
-        return "a moment"
+        return "estimating the time left"
     if seconds < 1.5:
         return "about a second left"
     if seconds < 90:
