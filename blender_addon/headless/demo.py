@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         take = Take.load(answer["takes"][0])
     seconds = take.meta.get("seconds", {})
     console.seconds["engine"] = round(time.perf_counter() - start, 3)
-    console.say(f"{f'{take.frames} frames generated on the {answer['device']}':<44} {console.seconds['engine']:6.1f} s")
+    title = f"{take.frames} frames generated on the {answer['device']}"
+    console.say(f"{title:<44} {console.seconds['engine']:6.1f} s")
 
     with pairs.all_or_nothing(args.output) as folder:
         take.save(folder / "take.npz")
