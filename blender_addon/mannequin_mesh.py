@@ -62,7 +62,7 @@ class SkinnedMesh:
     weights: np.ndarray
 
 
-def build_mesh(build: Build, spacing: float = 0.0135, hand_spacing: float = 0.0065) -> SkinnedMesh:
+def build_mesh(build: Build, spacing: float = 0.015, hand_spacing: float = 0.007) -> SkinnedMesh:
     """The whole mannequin at rest, standing on z = 0."""
     points = landmarks(build)
     body = body_capsules(build, points)
@@ -191,7 +191,7 @@ def _surface(
     field: Callable[[np.ndarray], np.ndarray], values: np.ndarray, origin: np.ndarray, spacing: float
 ) -> tuple[np.ndarray, np.ndarray]:
     vertices, quads = surface_nets(values, origin, spacing)
-    vertices = snap_to_surface(field, _relax(vertices, quads), steps=3)
+    vertices = snap_to_surface(field, _relax(vertices, quads), steps=2)
     return vertices, quads
 
 

@@ -46,14 +46,13 @@ class Capsule:
 
     def distance(self, points: np.ndarray) -> np.ndarray:
         """Signed distances (...) of points (..., 3), exact where stretch is one."""
-        p, a, b = points / self.stretch, self.a / self.stretch, self.b / self.stretch
-        along = b - a
+        p, along = (points - self.a) / self.stretch, (self.b - self.a) / self.stretch
         length2 = max(float(along @ along), 1e-12)
-        t = np.clip((p - a) @ along / length2, 0.0, 1.0)
-        nearest = a + t[..., None] * along
-        offset = p - nearest
+        projected = p @ along
+        t = np.clip(projected / length2, 0.0, 1.0)
+        apart2 = np.einsum("...i,...i", p, p) - t * (2 * projected - t * length2)
         radius = self.ra + (self.rb - self.ra) * t
-        return (np.sqrt((offset * offset).sum(-1)) - radius) * float(self.stretch.min())
+        return (np.sqrt(np.maximum(apart2, 0.0)) - radius) * float(self.stretch.min())
 
     def bounds(self, margin: float) -> tuple[np.ndarray, np.ndarray]:
         """The corners of a box that holds the capsule and `margin` metres around it."""

@@ -19,7 +19,7 @@ from intermoe_engine.atomic import replacing
 
 LENS_MM, SENSOR_MM = 50.0, 36.0
 _ELEVATION = np.radians(11.0)
-_MARGIN = 0.16  # metres of flesh around bone heads
+_MARGIN = 0.27  # metres around bone heads: the skull above its bone, the hand beyond the wrist
 
 
 def add_studio(scene: bpy.types.Scene, people: Sequence[np.ndarray]) -> bpy.types.Object:
@@ -99,7 +99,7 @@ def contact_sheet(
     frames: Sequence[int],
     columns: int = 4,
     size: int = 480,
-    samples: int = 4,
+    samples: int = 3,
 ) -> Path:
     """Render the scene at `frames` and put the pictures, each with its time, on one sheet (PNG).
 
