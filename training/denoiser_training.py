@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .data.latent_pool import CaptionedLatents, LatentPool
+from .data.salsa import SalsaData
 from .data.salsa_captions import salsa_captions, split_captions
 from .model import GaussianDiffusion, InterMoE, drop_condition
-from .optimisation import AveragedWeights, warm_up_cosine
+from .optimisation import AveragedWeights, fit, warm_up_cosine
 from .recipe import DenoiserRecipe, Recipe
 from .text.minilm import encode_captions
 
@@ -86,10 +87,8 @@ def validation_loss(model: InterMoE, data: CaptionedLatents, batches: int = 12) 
     return {name: float(np.mean(values)) for name, values in totals.items()}
 
 
-def train_denoiser(recipe: Recipe, data, model: InterMoE, run: Path) -> None:
+def train_denoiser(recipe: Recipe, data: SalsaData, model: InterMoE, run: Path) -> None:
     """Train on the data's windows and write denoiser.safetensors and denoiser-scores.json."""
-    from .starter import fit
-
     pl.seed_everything(recipe.seed + 1, verbose=False)
     r = recipe.denoiser
     model.vae.eval()

@@ -6,13 +6,16 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, IterableDataset
 
 
 def warm_up_cosine(optimizer: torch.optim.Optimizer, warm_up: int, steps: int) -> LambdaLR:
@@ -79,3 +82,40 @@ class ConsoleProgress(pl.Callback):
             file.write(json.dumps({"step": step, "seconds_per_step": round(per_step, 4), **terms}) + "\n")
         shown = "  ".join(f"{k} {v:.4g}" for k, v in terms.items())
         print(f"{self.name} {step}/{self.steps}  {left / 60:.1f} min left  {shown}", flush=True)
+
+
+def fit(
+    module: pl.LightningModule,
+    dataset: IterableDataset,
+    steps: int,
+    run: Path,
+    name: str,
+    average: AveragedWeights,
+) -> None:
+    """Run (or go on with) a training of `steps` steps; the state is kept every 250 steps."""
+    state = run / f"{name}-state"
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="auto",
+        devices=1,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=run,
+        callbacks=[
+            average,
+            ConsoleProgress(name, steps, run / f"{name}-log.jsonl"),
+            ModelCheckpoint(
+                state, filename="last", every_n_train_steps=250, save_top_k=1, enable_version_counter=False
+            ),
+        ],
+    )
+    last = state / "last.ckpt"
+    trainer.fit(
+        module,
+        DataLoader(dataset, batch_size=None),
+        ckpt_path=last if last.exists() else None,
+        weights_only=True,
+    )
+    shutil.rmtree(state, ignore_errors=True)

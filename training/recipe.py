@@ -37,6 +37,18 @@ class VAERecipe:
 
 
 @dataclass(frozen=True)
+class DecoderRecipe:
+    """Steps of the VAE's decoder alone. noise: in multiples of the encoder's own uncertainty."""
+
+    steps: int
+    learning_rate: float
+    warm_up: int
+    ema_decay: float
+    noise: float
+    slide_weight: float
+
+
+@dataclass(frozen=True)
 class DenoiserRecipe:
     """Steps of `batch` pairs of min_frames … max_frames frames, cut from `windows` encoded ones."""
 
@@ -64,6 +76,7 @@ class Recipe:
     held_out: tuple[str, ...]
     model: ModelConfig
     vae: VAERecipe
+    decoder: DecoderRecipe
     denoiser: DenoiserRecipe
 
 
@@ -81,6 +94,7 @@ def load_recipe(path: Path) -> Recipe:
             held_out=tuple(data["data"]["held_out"]),
             model=ModelConfig.from_dict(data["model"]),
             vae=_section(VAERecipe, data["vae"], f"{path} [vae]"),
+            decoder=_section(DecoderRecipe, data["decoder"], f"{path} [decoder]"),
             denoiser=_section(DenoiserRecipe, data["denoiser"], f"{path} [denoiser]"),
         )
     except KeyError as error:

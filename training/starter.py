@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,40 +17,25 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader
 
 from intermoe_engine.skeleton import SMPL22
 
-from .data.cmu import load_cmu_pair
-from .data.sequences import Sequence2, Statistics, augmented, sequence_of, statistics
-from .model import InterMoE
-from .optimisation import AveragedWeights, ConsoleProgress
+from .data.salsa import SalsaData, load_salsa
+from .denoiser_training import train_denoiser
+from .model import InterMoE, MotionVAE
+from .optimisation import AveragedWeights, fit
 from .recipe import Recipe, load_recipe
-from .vae_training import PersonWindows, VAETraining, reconstruction_error, standardise_latents
+from .vae_training import (
+    DecoderTraining,
+    PersonWindows,
+    VAETraining,
+    reconstruction_error,
+    standardise_latents,
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class StarterData:
-    """Everything that both trainings read."""
-
-    train: list[Sequence2]
-    held_out: list[Sequence2]
-    stats: Statistics
-    offsets: torch.Tensor
-
-
-def load_data(folder: Path, recipe: Recipe) -> StarterData:
-    """Augmented training trials and unchanged held-out ones, with the statistics of the former."""
-    clips = {trial: load_cmu_pair(folder, trial) for trial in recipe.train + recipe.held_out}
-    train = [s for trial in recipe.train for s in augmented(clips[trial])]
-    held_out = [sequence_of(clips[trial]) for trial in recipe.held_out]
-    offsets = torch.tensor(clips[recipe.train[0]].rest_offsets[0], dtype=torch.float32)
-    return StarterData(train, held_out, statistics(train, recipe.seed), offsets)
-
-
-def save_facts(run: Path, recipe: Recipe, data: StarterData) -> None:
+def save_facts(run: Path, recipe: Recipe, data: SalsaData) -> None:
     """What a bundle needs besides weights."""
     run.mkdir(parents=True, exist_ok=True)
     np.savez(run / "stats.npz", mean=data.stats.mean.numpy(), std=data.stats.std.numpy())
@@ -60,40 +44,12 @@ def save_facts(run: Path, recipe: Recipe, data: StarterData) -> None:
     (run / "config.json").write_text(json.dumps(recipe.model.to_dict(), indent=1), encoding="utf-8")
 
 
-def fit(
-    module: pl.LightningModule, dataset, steps: int, run: Path, name: str, average: AveragedWeights
-) -> None:
-    """Run (or go on with) a training of `steps` steps; the state is kept every 250 steps."""
-    state = run / f"{name}-state"
-    trainer = pl.Trainer(
-        max_steps=steps,
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=run,
-        callbacks=[
-            average,
-            ConsoleProgress(name, steps, run / f"{name}-log.jsonl"),
-            ModelCheckpoint(
-                state, filename="last", every_n_train_steps=250, save_top_k=1, enable_version_counter=False
-            ),
-        ],
-    )
-    last = state / "last.ckpt"
-    trainer.fit(
-        module,
-        DataLoader(dataset, batch_size=None),
-        ckpt_path=last if last.exists() else None,
-        weights_only=True,
-    )
-    shutil.rmtree(state, ignore_errors=True)
+COARSE_VAE = "vae-coarse.safetensors"
+"""The VAE whose latents the denoiser learns; the decoder is trained further."""
 
 
-def train_vae(recipe: Recipe, data: StarterData, run: Path) -> InterMoE:
-    """Train the VAE and write vae.safetensors with its reconstruction errors in vae-scores.json."""
+def train_vae(recipe: Recipe, data: SalsaData, run: Path) -> None:
+    """Train the VAE in its cycles, standardise its latents, and write vae-coarse.safetensors."""
     pl.seed_everything(recipe.seed, verbose=False)
     model = InterMoE(dataclasses.replace(recipe.model, dropout=recipe.vae.dropout))
     begun = time.monotonic()
@@ -108,15 +64,33 @@ def train_vae(recipe: Recipe, data: StarterData, run: Path) -> InterMoE:
         model.vae.load_state_dict(load_file(done))
     vae = model.vae.cpu().eval()
     standardise_latents(vae, data.train, data.stats)
+    save_file(vae.state_dict(), run / COARSE_VAE)
+    write_scores(vae, data, run / "vae-coarse-scores.json", begun)
+
+
+def train_decoder(recipe: Recipe, data: SalsaData, run: Path) -> None:
+    """Train the decoder on, the latents unchanged, and write vae.safetensors and vae-scores.json."""
+    pl.seed_everything(recipe.seed + 2, verbose=False)
+    vae = InterMoE(dataclasses.replace(recipe.model, dropout=0.0)).vae
+    vae.load_state_dict(load_file(run / COARSE_VAE))
+    average = AveragedWeights(vae, recipe.decoder.ema_decay)
+    module = DecoderTraining(vae, recipe.decoder, data.stats, data.offsets)
+    windows = PersonWindows(data.train, data.stats, recipe.vae, recipe.seed + 9)
+    begun = time.monotonic()
+    fit(module, windows, recipe.decoder.steps, run, "decoder", average)
+    save_file(average.average.cpu().state_dict(), run / "vae.safetensors")
+    write_scores(average.average, data, run / "vae-scores.json", begun)
+
+
+def write_scores(vae: MotionVAE, data: SalsaData, path: Path, begun: float) -> None:
+    """Reconstruction errors on training and held-out trials, and the minutes since `begun`."""
     scores = {
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "train": reconstruction_error(vae, data.train, data.stats, data.offsets),
         "held_out": reconstruction_error(vae, data.held_out, data.stats, data.offsets),
     }
-    save_file(vae.state_dict(), run / "vae.safetensors")
-    (run / "vae-scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(scores, indent=1), encoding="utf-8")
     print(json.dumps(scores, indent=1))
-    return model
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -127,21 +101,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--run", type=Path, required=True, help="run folder; what is done there is kept"
     )
-    parser.add_argument("--only", choices=("vae", "denoiser"), help="train just this half")
+    parser.add_argument("--only", choices=("vae", "decoder", "denoiser"), help="train just this part")
     args = parser.parse_args(argv)
     torch.set_float32_matmul_precision("high")
     recipe = load_recipe(args.recipe)
-    data = load_data(args.data, recipe)
+    data = load_salsa(args.data, recipe)
     save_facts(args.run, recipe, data)
-    if args.only != "denoiser" and not (args.run / "vae.safetensors").exists():
+    if args.only in (None, "vae") and not (args.run / COARSE_VAE).exists():
         train_vae(recipe, data, args.run)
-    if args.only != "vae":
-        from .denoiser_training import train_denoiser
-
+    if args.only in (None, "decoder") and not (args.run / "vae.safetensors").exists():
+        train_decoder(recipe, data, args.run)
+    if args.only in (None, "denoiser"):
         r = recipe.denoiser
         config = dataclasses.replace(recipe.model, dropout=r.dropout, aux_bias_step=r.capacity_bias_step)
         model = InterMoE(config)
-        model.vae.load_state_dict(load_file(args.run / "vae.safetensors"))
+        model.vae.load_state_dict(load_file(args.run / COARSE_VAE))
         train_denoiser(recipe, data, model, args.run)
     return 0
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from .data.sequences import Sequence2, Statistics, window_batch
+from .kinematics import posed_joints
 from .losses import VAEWeights, vae_losses
 from .model import MotionVAE
 from .optimisation import warm_up_cosine
-from .recipe import VAERecipe
+from .recipe import DecoderRecipe, VAERecipe
 
 LEAD_IN = 236
 """Windows lie up to so many frames behind the frame that their coordinates come from, as in long takes."""
@@ -61,6 +62,36 @@ class VAETraining(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+class DecoderTraining(pl.LightningModule):
+    """Teaching the decoder alone, with the encoder and so the latents as they are.
+
+    It costs half as much, and a denoiser trained on these latents stays valid: the two can run side by side.
+    """
+
+    def __init__(self, vae: MotionVAE, recipe: DecoderRecipe, stats: Statistics, offsets: Tensor) -> None:
+        super().__init__()
+        self.vae, self.recipe, self.stats, self.offsets = vae, recipe, stats, offsets
+        self.weights = VAEWeights(kl=0.0, slide=recipe.slide_weight)
+        for part in (vae.motion_enc, vae.conv_enc, vae.dist):
+            part.requires_grad_(False)
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        with torch.no_grad():
+            mean, log_variance = self.vae.encode_distribution(batch)
+            noise = torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+            latents = mean + self.recipe.noise * noise
+        decoded = self.vae.decode_raw(latents)
+        terms = vae_losses(batch, decoded, mean, log_variance, self.stats, self.offsets, self.weights)
+        self.log_dict({k: v.detach() for k, v in terms.items()})
+        return terms["loss"]
+
+    def configure_optimizers(self):
+        trained = [p for p in self.vae.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, weight_decay=0.0)
+        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
 @torch.no_grad()
 def reconstruction_error(
     vae: MotionVAE, sequences: Sequence[Sequence2], stats: Statistics, offsets: Tensor, frames: int = 240
@@ -70,8 +101,6 @@ def reconstruction_error(
     positions: decoded joint positions; forward: joints from decoded pelvis and rotations, which is what a
     take shows; slide_mm_s: speed of planted feet of the latter, slide_real_mm_s: of the data.
     """
-    from .kinematics import posed_joints
-
     rng = np.random.default_rng(0)
     windows = window_batch(sequences, rng, 24, frames).flatten(0, 1)
     decoded = stats.denormalise(vae.decode(vae.encode(stats.normalise(windows))))
