@@ -28,7 +28,7 @@ lint:
 types:
 	@$(PY) -m pyright --pythonpath $(PY) >.pyright.log || { cat .pyright.log; rm .pyright.log; exit 1; }; rm .pyright.log
 
-test-blenders:
+test-blenders: venv
 	@.ci/test-blenders "$(PYTHON)"
 
 addon: venv
