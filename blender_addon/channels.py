@@ -27,34 +27,41 @@ def quat_to_euler(rotations: np.ndarray, order: str) -> np.ndarray:
 
     order as Blender names it: in "XYZ" x turns first. Of the two triples that give one rotation, each frame
     takes the one nearer to the frame before; full turns are unwrapped; at gimbal lock, where only the sum
-    of the first and last angle is known, the last one follows its neighbours.
+    of the first and last angle is known, the last one is taken from the frames around.
     """
     i, j, k = ("XYZ".index(axis) for axis in order)
     sign = 1.0 if (j - i) % 3 == 1 else -1.0
     m = quat_to_matrix(rotations)
-    middle = np.arctan2(-sign * m[:, k, i], np.hypot(m[:, i, i], m[:, j, i]))
-    last = np.arctan2(sign * m[:, j, i], m[:, i, i])
-    free = np.cos(middle) > 1e-4
-    if not free.all() and free.any():
-        frames = np.arange(len(m))
-        last = np.where(free, last, np.interp(frames, frames[free], np.unwrap(last[free])))
-    elif not free.any():
-        last = np.zeros_like(last)
-    # undo the last turn; what then acts on axis j is the first turn alone, well defined even in gimbal lock
-    row = sign * -np.sin(last)[:, None] * m[:, i, :] + np.cos(last)[:, None] * m[:, j, :]
-    first = np.arctan2(-sign * row[:, k], row[:, j])
-
-    angles = np.stack([first, middle, last], axis=-1)
-    other = np.stack([first + np.pi, np.pi - middle, last + np.pi], axis=-1)
-    # the two families are mirror images, so "stay" and "change over" cost the same from either of them
-    change = _step(angles[:-1], other[1:]) < _step(angles[:-1], angles[1:])
-    start = _step(other[:1], 0.0) < _step(angles[:1], 0.0)
-    use_other = np.cumsum(np.concatenate([start, change])) % 2 == 1
-    chosen = np.unwrap(np.where(use_other[:, None], other, angles), axis=0)
-    chosen -= 2 * np.pi * np.round(chosen[:1] / (2 * np.pi))
-    result = np.empty_like(chosen)
-    result[:, [i, j, k]] = chosen
+    free = np.hypot(m[:, i, i], m[:, j, i]) > 1e-4
+    frames = np.arange(len(m))
+    if free.any():
+        angles = _undo_last(m[free], np.arctan2(sign * m[free, j, i], m[free, i, i]), (i, j, k), sign)
+        other = angles * (1, -1, 1) + np.pi
+        # the two families are mirror images, so "stay" and "change over" cost the same from either of them
+        change = _step(angles[:-1], other[1:]) < _step(angles[:-1], angles[1:])
+        start = _step(other[:1], 0.0) < _step(angles[:1], 0.0)
+        use_other = np.cumsum(np.concatenate([start, change])) % 2 == 1
+        last = np.unwrap(np.where(use_other, other[:, 2], angles[:, 2]))
+        last = np.interp(frames, frames[free], last)
+    else:
+        last = np.zeros(len(m))
+    angles = np.unwrap(_undo_last(m, last, (i, j, k), sign), axis=0)
+    angles -= 2 * np.pi * np.round(angles[:1] / (2 * np.pi))
+    result = np.empty_like(angles)
+    result[:, [i, j, k]] = angles
     return result
+
+
+def _undo_last(m: np.ndarray, last: np.ndarray, axes: tuple[int, int, int], sign: float) -> np.ndarray:
+    """First, middle and last angle (T, 3), given the last. Well defined in gimbal lock too: what is left of
+    the matrix after the last turn is undone is the middle turn after the first."""
+    i, j, k = axes
+    cos, sin = np.cos(last)[:, None], sign * np.sin(last)[:, None]
+    row_i = cos * m[:, i] + sin * m[:, j]
+    row_j = cos * m[:, j] - sin * m[:, i]
+    middle = np.arctan2(-sign * m[:, k, i], row_i[:, i])
+    first = np.arctan2(-sign * row_j[:, k], row_j[:, j])
+    return np.stack([first, middle, last], axis=-1)
 
 
 def _step(a: np.ndarray, b: np.ndarray | float) -> np.ndarray:

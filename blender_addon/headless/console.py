@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +58,7 @@ class Console:
 def run_and_leave(program: str, main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:
     """Run `main`, turn known errors into one line and exit status 1, and end the process.
 
-    Leaves by os._exit: some builds of Blender as a module never come back from their own exit.
+    Some builds of Blender as a module never come back from their own exit, hence `leave`.
     """
     try:
         status = main(arguments)
@@ -69,8 +70,16 @@ def run_and_leave(program: str, main: Callable[[Sequence[str]], int], arguments:
         status = _fail(program, "cancelled; nothing was written")
     except SystemExit as end:  # argparse: 0 for --help, 2 for a wrong line
         status = end.code if isinstance(end.code, int) else 1
+    leave(status)
+
+
+def leave(status: int) -> None:
+    """End the process at once, doing by hand what Blender's own exit would."""
     sys.stdout.flush()
     sys.stderr.flush()
+    bpy = sys.modules.get("bpy")
+    if bpy is not None:
+        shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
     os._exit(status)
 
 

@@ -7,6 +7,7 @@ file as a stranger would. Numbers are in Blender's world axes.
 
 import contextlib
 import os
+import shutil
 import sys
 import traceback
 
@@ -70,4 +71,5 @@ if __name__ == "__main__":
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
     os._exit(status)  # some builds of Blender as a module never come back from their own exit

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,3 +18,37 @@ def some_bundle(request: pytest.FixtureRequest) -> Path:
     """Any bundle that works: the packaged starter, else a tiny one of random weights (which needs torch)."""
     path = default_bundle_path()
     return path if path.exists() else request.getfixturevalue("tiny_bundle")
+
+
+@pytest.fixture(scope="session")
+def mannequin_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .blend with both mannequins, Terra and Slate, at the origin."""
+    import bpy
+
+    from blender_addon.mannequins import KINDS, add_mannequin
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    for kind in KINDS:
+        add_mannequin(kind)
+    path = tmp_path_factory.mktemp("rigs") / "mannequins.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+    return path
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Some builds of Blender as a module never come back from their own exit, so the end is made here."""
+    bpy = sys.modules.get("bpy")
+    if bpy is None or _STATUS not in config.stash:
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
+    os._exit(config.stash[_STATUS])
+
+
+_STATUS = pytest.StashKey[int]()
