@@ -46,10 +46,13 @@ def quat_multiply(a: Array, b: Array) -> Array:
 
 def quat_rotate(q: Array, v: Array) -> Array:
     """Vectors v (..., 3) turned by unit quaternions q (..., 4)."""
-    q, v = np.asarray(q), np.asarray(v)
-    u = q[..., 1:]
-    t = 2.0 * np.cross(u, v)
-    return v + q[..., :1] * t + np.cross(u, t)
+    w, x, y, z = np.moveaxis(np.asarray(q), -1, 0)
+    vx, vy, vz = np.moveaxis(np.asarray(v), -1, 0)
+    # v + w t + u × t with t = 2 u × v, written out: np.cross takes twice the time of all this.
+    tx, ty, tz = 2 * (y * vz - z * vy), 2 * (z * vx - x * vz), 2 * (x * vy - y * vx)
+    return np.stack(
+        [vx + w * tx + y * tz - z * ty, vy + w * ty + z * tx - x * tz, vz + w * tz + x * ty - y * tx], axis=-1
+    )
 
 
 def quat_to_matrix(q: Array) -> Array:

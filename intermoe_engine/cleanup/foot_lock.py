@@ -6,16 +6,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..kinematics import forward_kinematics, local_from_global
-from ..rotations import Array, quat_continuous, quat_rotate
+from ..rotations import Array, quat_continuous, quat_multiply, quat_rotate
 from ..skeleton import SMPL22
 from ..take import ActorMotion
+from ..two_bone import solve_two_bone
 from .contacts import pivot_steps, runs
-from .two_bone import solve_two_bone
 
 # Time in which a foot glides from its decoded place to the locked one and back.
 _BLEND_SECONDS = 0.2
 # Metres that a foot may be moved. A foot that wants more is gliding on purpose, and is held less.
 _MAX_SHIFT = 0.08
+# The knee's own axis decides where the leg is straight, and nowhere else: a share of the bones' plane.
+_HINGE_SHARE = 1e-4
 _LEGS = (("l_hip", "l_knee", "l_ankle", "l_foot", 0), ("r_hip", "r_knee", "r_ankle", "r_foot", 2))
 
 
@@ -33,15 +35,18 @@ def lock_feet(actor: ActorMotion, planted: np.ndarray, fps: float) -> ActorMotio
         hip, knee, ankle, toe = (SMPL22.index(n) for n in (hip_name, knee_name, ankle_name, toe_name))
         place = actor.joint_positions
         shift = _shift(place[:, ankle], place[:, toe], planted[:, column], planted[:, column + 1], fps)
-        rotations[:, hip], rotations[:, knee] = solve_two_bone(
+        hinge = quat_rotate(rotations[:, hip], np.array([1.0, 0.0, 0.0]))
+        thigh, shin = place[:, knee] - place[:, hip], place[:, ankle] - place[:, knee]
+        share = _HINGE_SHARE * np.linalg.norm(thigh, axis=-1) * np.linalg.norm(shin, axis=-1)
+        turns = solve_two_bone(
             place[:, hip],
             place[:, knee],
             place[:, ankle],
             place[:, ankle] + shift,
-            quat_rotate(rotations[:, hip], np.array([1.0, 0.0, 0.0])),
-            rotations[:, hip],
-            rotations[:, knee],
+            np.cross(thigh, shin) + share[:, None] * hinge,
         )
+        for joint, turn in zip((hip, knee), turns, strict=True):
+            rotations[:, joint] = quat_multiply(turn, rotations[:, joint])
     local = quat_continuous(local_from_global(rotations, parents))
     return ActorMotion.from_rotations(actor.root_translation, local, actor.foot_contacts, actor.rest_offsets)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..rotations import matrix_to_quat, quat_continuous
+from ..rotations import matrix_to_quat, quat_continuous, quat_to_matrix
+from ..two_bone import solve_two_bone, trusted_bend_axis
 from .alignment import RestPose, alignments, rest_frames, source_rest_pose, target_rest_pose
 from .errors import RigError
 from .hands import ArmReach
@@ -20,9 +21,9 @@ from .settings import RetargetSettings
 from .source import SIDE_JOINTS, SourceActor
 from .trajectory import pelvis_shift
 from .transfer import transferred
-from .two_bone import solve_limb
 
 _LIMBS = {"leg": ("hip", "knee", "ankle"), "arm": ("shoulder", "elbow", "wrist")}
+_STRAIGHTEST = 1 - 1e-6  # the goals themselves say how straight a limb may be
 
 
 class ActorRetarget:
@@ -155,8 +156,11 @@ class ActorRetarget:
         # The third axis of a limb's frame is cross(upper, lower) when it bends the right way.
         joint = SIDE_JOINTS[side][_LIMBS[limb][0]]
         hinge = self.source.matrices[:, joint] @ self.source_frames[first][:, 2]
+        axis = trusted_bend_axis(start, middle, end, hinge)
+        turns = solve_two_bone(start, middle, end, goal, axis, straightest=_STRAIGHTEST)
         world = self.rig.world_rotation
-        for slot, turn in zip((first, second), solve_limb(start, middle, end, goal, hinge), strict=True):
+        for slot, quaternion in zip((first, second), turns, strict=True):
+            turn = quat_to_matrix(quaternion)
             for bone in self.mapping.bones_for(slot):
                 i = self.rig.index[bone]
                 self.targets[i] = world.T @ turn @ world @ self.targets[i]

@@ -10,9 +10,7 @@ import numpy as np
 
 from intermoe_engine.kinematics import forward_kinematics, local_from_global
 from intermoe_engine.retarget import RigDescription
-from intermoe_engine.retarget.two_bone import solve_limb
 from intermoe_engine.rotations import (
-    matrix_to_quat,
     quat_exp,
     quat_from_axis_angle,
     quat_multiply,
@@ -20,6 +18,7 @@ from intermoe_engine.rotations import (
 )
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion, Take
+from intermoe_engine.two_bone import solve_two_bone, trusted_bend_axis
 
 SHARED_RIGS = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).parents[3] / "shared")) / "rigs"
 Z_UP_TO_Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=float)
@@ -194,6 +193,7 @@ def _reach(rotations: np.ndarray, positions: np.ndarray, chain: tuple[str, ...],
     # cross(upper, lower): knees send the shin back, elbows the forearm forward
     hinge_at_rest = -hinge_at_rest if "hip" in chain[0] else hinge_at_rest
     hinge = quat_to_matrix(rotations[:, ids[0]]) @ hinge_at_rest
-    turns = solve_limb(*(positions[:, i] for i in ids), goal, hinge)
+    limb = [positions[:, i] for i in ids]
+    turns = solve_two_bone(*limb, goal, trusted_bend_axis(*limb, hinge))
     for i, turn in zip(ids[:2], turns, strict=True):
-        rotations[:, i] = matrix_to_quat(turn @ quat_to_matrix(rotations[:, i]))
+        rotations[:, i] = quat_multiply(turn, rotations[:, i])

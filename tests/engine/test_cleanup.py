@@ -11,8 +11,7 @@ from intermoe_engine.cleanup.contacts import foot_slide, planted_feet, runs
 from intermoe_engine.cleanup.foot_lock import lock_feet
 from intermoe_engine.cleanup.pair import floor_error
 from intermoe_engine.cleanup.smoothing import jitter, smooth_actor
-from intermoe_engine.cleanup.two_bone import solve_two_bone
-from intermoe_engine.rotations import quat_exp, quat_multiply, quat_rotate
+from intermoe_engine.rotations import quat_exp, quat_multiply
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion
 
@@ -33,57 +32,6 @@ def standing(frames: int = 60, drift: float = 0.0, height: float = 0.0) -> Actor
     root[:, 1] = height - actor.joint_positions[0, :, 1].min()
     root[:, 0] = drift * np.arange(frames) / FPS
     return ActorMotion.from_rotations(root, actor.joint_rotations, actor.foot_contacts, SMPL22.offsets)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_two_bone_reaches_every_target_in_reach(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n = 200
-    first, second = np.array([0.02, -0.4, 0.0]), np.array([0.0, -0.42, -0.03])
-    root_rotation, knee = quat_exp(rng.normal(0, 1, (n, 3))), quat_exp(rng.normal(0, 0.8, (n, 3)))
-    middle_rotation = quat_multiply(root_rotation, knee)
-    root = rng.normal(0, 1, (n, 3))
-    middle = root + quat_rotate(root_rotation, first)
-    end = middle + quat_rotate(middle_rotation, second)
-    direction = rng.normal(0, 1, (n, 3))
-    distance = rng.uniform(0.1, 0.81, (n, 1))
-    target = root + direction / np.linalg.norm(direction, axis=-1, keepdims=True) * distance
-    hinge = quat_rotate(root_rotation, np.array([1.0, 0, 0]))
-    new_root, new_middle = solve_two_bone(root, middle, end, target, hinge, root_rotation, middle_rotation)
-    got = root + quat_rotate(new_root, first) + quat_rotate(new_middle, second)
-    np.testing.assert_allclose(got, target, atol=1e-7)
-
-
-def test_two_bone_without_a_move_changes_nothing() -> None:
-    actor = standing()
-    hip, knee, ankle = (SMPL22.index(n) for n in ("l_hip", "l_knee", "l_ankle"))
-    rotation = actor.joint_rotations
-    place = actor.joint_positions
-    second = quat_multiply(rotation[:, hip], rotation[:, knee])
-    hinge = quat_rotate(rotation[:, hip], np.array([1.0, 0, 0]))
-    got = solve_two_bone(
-        place[:, hip], place[:, knee], place[:, ankle], place[:, ankle], hinge, rotation[:, hip], second
-    )
-    np.testing.assert_allclose(np.abs(np.sum(got[0] * rotation[:, hip], -1)), 1, atol=1e-9)
-    np.testing.assert_allclose(np.abs(np.sum(got[1] * second, -1)), 1, atol=1e-9)
-
-
-def test_a_straight_leg_bends_forward() -> None:
-    """Where the bones' own plane is undefined, the hinge decides: knees go to the front (+z)."""
-    root, middle, end = np.array([[0, 0.8, 0.0]]), np.array([[0, 0.4, 0.0]]), np.zeros((1, 3))
-    one = np.array([[1.0, 0, 0, 0]])
-    target = np.array([[0, 0.2, 0.0]])
-    new_root, _ = solve_two_bone(root, middle, end, target, np.array([[1.0, 0, 0]]), one, one)
-    assert quat_rotate(new_root, np.array([0, -0.4, 0]))[0, 2] > 0.2
-
-
-def test_out_of_reach_is_met_in_direction() -> None:
-    one = np.array([[1.0, 0, 0, 0]])
-    root, middle, end = np.zeros((1, 3)), np.array([[0, -0.4, 0.05]]), np.array([[0, -0.8, 0.0]])
-    target = np.array([[0.0, -2.0, 1.0]])
-    a, b = solve_two_bone(root, middle, end, target, np.array([[1.0, 0, 0]]), one, one)
-    got = quat_rotate(a, middle) + quat_rotate(b, end - middle)
-    np.testing.assert_allclose(got / np.linalg.norm(got), target / np.linalg.norm(target), atol=1e-6)
 
 
 def test_locked_feet_do_not_slide() -> None:
