@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import numpy as np
 
 from .atomic import replacing
 from .kinematics import forward_kinematics
-from .rotations import Array, quat_slerp
+from .npz import ArraysError, read_arrays, scalar
+from .rotations import Array, quat_normalize, quat_slerp
 from .skeleton import SMPL22
 
 SCHEMA = 1
@@ -85,7 +85,7 @@ class Take:
 
     def resampled(self, fps: float) -> Take:
         """The same motion at another frame rate, from the first frame on. Raises ValueError if fps <= 0."""
-        if not fps > 0:
+        if not 0 < fps < float("inf"):
             raise ValueError(f"frames per second must be above zero, got {fps}")
         if abs(fps - self.fps) < 1e-9:
             return self
@@ -115,31 +115,42 @@ class Take:
         """Read a take. Raises TakeError with one clear sentence when the file is not a whole, sane take."""
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                data = {key: file[key] for key in file.files}
+            data = read_arrays(path)
         except FileNotFoundError:
             raise TakeError(f"{path}: there is no such take file") from None
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except ArraysError as error:
             raise TakeError(f"{path}: not a readable take (.npz): {error}") from None
-        missing = [key for key in ("schema", "fps", "prompt", "seed", "meta", *_STACKED) if key not in data]
-        if "rest_offsets" in missing and len(missing) == 1:
-            data["rest_offsets"] = _offsets_from_motion(data)
-            missing = []
-        if missing:
+        missing = [key for key in (*_SCALARS, *_STACKED) if key not in data]
+        if missing and missing != ["rest_offsets"]:
             raise TakeError(f"{path}: not a take: it lacks {', '.join(missing)}")
-        if int(data["schema"]) > SCHEMA:
+        try:
+            facts = {key: scalar(data, key, kinds) for key, kinds in _SCALARS.items()}
+        except ArraysError as error:
+            raise TakeError(f"{path}: not a take: {error}") from None
+        if int(facts["schema"]) > SCHEMA:
             raise TakeError(
-                f"{path}: written by a newer version (schema {int(data['schema'])}); update InterMoE"
+                f"{path}: written by a newer version (schema {int(facts['schema'])}); update InterMoE"
             )
+        fps = float(facts["fps"])
+        if not 0 < fps < float("inf"):
+            raise TakeError(f"{path}: its frame rate is {fps}, which is not above zero")
         _check_shapes(path, data)
+        if missing:
+            data["rest_offsets"] = _offsets_from_motion(data)
+        # Files of other tools, and float32, hold quaternions that are not quite of length one.
+        data["joint_rotations"] = quat_normalize(data["joint_rotations"].astype(np.float64))
         actors = tuple(ActorMotion(**{k: data[k][i].astype(np.float64) for k in _STACKED}) for i in (0, 1))
         try:
-            meta = json.loads(str(data["meta"]))
-        except json.JSONDecodeError as error:
+            meta = json.loads(str(facts["meta"]))
+        except (ValueError, RecursionError) as error:
             raise TakeError(f"{path}: its notes (meta) are not JSON: {error}") from None
-        return Take(str(data["prompt"]), int(data["seed"]), float(data["fps"]), (actors[0], actors[1]), meta)
+        if not isinstance(meta, dict):
+            raise TakeError(f"{path}: its notes (meta) are not a JSON object")
+        return Take(str(facts["prompt"]), int(facts["seed"]), fps, (actors[0], actors[1]), meta)
 
 
+# Single values with the kinds of number or text that they may be.
+_SCALARS = {"schema": "iu", "fps": "fiu", "prompt": "U", "seed": "iu", "meta": "U"}
 _STACKED = ("root_translation", "joint_rotations", "joint_positions", "foot_contacts", "rest_offsets")
 
 
@@ -153,12 +164,14 @@ def _check_shapes(path: Path, data: dict) -> None:
         "rest_offsets": (2, 22, 3),
     }
     for name, shape in expected.items():
+        if name not in data:
+            continue
         if frames == 0 or data[name].shape != shape:
             raise TakeError(f"{path}: {name} has shape {data[name].shape}, a take needs (2, frames, …)")
-        if not np.isfinite(data[name]).all():
+        if data[name].dtype.kind not in "fiu" or not np.isfinite(data[name]).all():
             raise TakeError(f"{path}: {name} holds numbers that are not finite")
-    if not float(data["fps"]) > 0:
-        raise TakeError(f"{path}: its frame rate is {float(data['fps'])}, which is not above zero")
+    if np.linalg.norm(data["joint_rotations"], axis=-1).min() < 1e-3:
+        raise TakeError(f"{path}: joint_rotations holds quaternions of length zero, which are no rotations")
 
 
 def _offsets_from_motion(data: dict) -> Array:

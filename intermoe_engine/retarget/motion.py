@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..atomic import replacing
+from ..npz import ArraysError, read_arrays
 from .errors import RigError
 
 SCHEMA = 1
@@ -61,20 +61,20 @@ class RigMotion:
     def load(path: str | os.PathLike[str]) -> RigMotion:
         """Read a saved motion; RigError if it is not one."""
         try:
-            with np.load(path, allow_pickle=False) as data:
-                if int(data["schema"]) > SCHEMA:
-                    raise RigError(f"'{path}' was written by a newer version; update this one.")
-                names, values = data["property_names"], data["property_values"]
-                return RigMotion(
-                    float(data["fps"]),
-                    [str(b) for b in data["bones"]],
-                    data["rotations"],
-                    str(data["root_bone"]),
-                    data["root_locations"],
-                    data["heads_world"],
-                    tuple((str(b), str(p), float(v)) for (b, p), v in zip(names, values, strict=True)),
-                )
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            data = read_arrays(path, limit=4 << 30)
+            if int(data["schema"]) > SCHEMA:
+                raise RigError(f"'{path}' was written by a newer version; update this one.")
+            names, values = data["property_names"], data["property_values"]
+            return RigMotion(
+                float(data["fps"]),
+                [str(b) for b in data["bones"]],
+                data["rotations"],
+                str(data["root_bone"]),
+                data["root_locations"],
+                data["heads_world"],
+                tuple((str(b), str(p), float(v)) for (b, p), v in zip(names, values, strict=True)),
+            )
+        except (ArraysError, OSError, KeyError, TypeError, ValueError) as error:
             raise RigError(
                 f"'{path}' is not a retargeted motion ({error}); retarget the take again."
             ) from error

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Take files: whole or refused, and resampling that keeps the motion."""
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
 
+from intermoe_engine.npz import ArraysError, read_arrays
 from intermoe_engine.rotations import quat_exp
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion, Take, TakeError
@@ -88,3 +90,57 @@ def test_resampling_keeps_times_and_end_points(fps):
 def test_resampling_refuses_a_frame_rate_of_zero():
     with pytest.raises(ValueError, match="above zero"):
         make_take().resampled(0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fps": np.array(np.inf)}, {"fps": np.array(0.0)}, {"fps": np.zeros(3)}, {"fps": np.array("30")},
+        {"schema": np.array("one")}, {"seed": np.array("x")}, {"prompt": np.array(3)},
+        {"meta": np.array("[1]")}, {"meta": np.array("{")},
+        {"joint_rotations": np.zeros((2, 40, 22, 4))},
+        {"rest_offsets": np.full((2, 22, 3), "a")},
+        {"root_translation": np.zeros((2, 0, 3))}, {"root_translation": np.zeros(3)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)  # fmt: skip
+def test_arrays_of_the_wrong_kind_are_refused(tmp_path, changes):
+    with np.load(make_take().save(tmp_path / "take.npz")) as whole:
+        np.savez(tmp_path / "odd.npz", **{**whole, **changes})
+    with pytest.raises(TakeError) as error:
+        Take.load(tmp_path / "odd.npz")
+    assert "\n" not in str(error.value)
+
+
+def test_a_plain_array_under_the_name_of_a_take_is_refused(tmp_path):
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(TakeError, match="not a readable take"):
+        Take.load(tmp_path / "array.npz")
+
+
+def test_damaged_packing_is_refused(tmp_path):
+    """Whatever byte is hit: damaged deflate streams raise errors of their own."""
+    data = make_take().save(tmp_path / "take.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(data), 60):
+        hit = bytearray(data)
+        hit[place] ^= 0xFF
+        (tmp_path / "hit.npz").write_bytes(hit)
+        with contextlib.suppress(TakeError):
+            Take.load(tmp_path / "hit.npz")
+
+
+def test_a_file_that_swells_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "big.npz"
+    np.savez_compressed(path, schema=np.zeros(2 << 20))
+    with pytest.raises(ArraysError, match="unpacks to 17 MB"):
+        read_arrays(path, limit=1 << 20)
+
+
+def test_rotations_of_other_tools_are_brought_to_length_one(tmp_path):
+    take = make_take()
+    with np.load(take.save(tmp_path / "take.npz")) as whole:
+        np.savez(tmp_path / "long.npz", **{**whole, "joint_rotations": 1.5 * whole["joint_rotations"]})
+    got = Take.load(tmp_path / "long.npz").actors[0].joint_rotations
+    np.testing.assert_allclose(got, take.actors[0].joint_rotations, atol=1e-6)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading .npz files that may come from anywhere: no pickle, a limit on the size, one kind of error."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from typing import BinaryIO
+
+import numpy as np
+
+
+class ArraysError(ValueError):
+    """A file that holds no usable arrays; the message says why."""
+
+
+def read_arrays(file: str | os.PathLike[str] | BinaryIO, limit: int = 1 << 30) -> dict[str, np.ndarray]:
+    """Every array of an .npz by name.
+
+    limit: bytes that the arrays may take unpacked; it is looked at before anything is unpacked. Raises
+    ArraysError, and FileNotFoundError where `file` is a path and nothing is there.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > limit:
+            raise ArraysError(f"it unpacks to {size / 1e6:.0f} MB, and {limit / 1e6:.0f} MB are allowed")
+        if not isinstance(file, (str, os.PathLike)):
+            file.seek(0)
+        with np.load(file, allow_pickle=False) as data:
+            found = {key: data[key] for key in data.files}
+    except (ArraysError, FileNotFoundError):
+        raise
+    except (
+        OSError, ValueError, EOFError, KeyError, MemoryError,
+        RuntimeError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise ArraysError(" ".join(str(error).split()) or type(error).__name__) from error
+    # Members that are no .npy come as bytes.
+    return {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
+
+
+def scalar(arrays: dict[str, np.ndarray], name: str, kinds: str) -> np.ndarray:
+    """The one element of `name`, of a dtype whose kind is among `kinds` ("iu", "fiu", "U").
+
+    Raises ArraysError where it is another kind, or not one.
+    """
+    value = arrays[name]
+    if value.size != 1 or value.dtype.kind not in kinds:
+        raise ArraysError(f"{name} must be one {'text' if kinds == 'U' else 'number'}")
+    return value.reshape(())
