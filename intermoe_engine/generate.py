@@ -20,6 +20,7 @@ from .runtime.noise import MAX_SEED, latent_noise
 from .runtime.sampler import cosine_alphas_cumprod, sample_ddim
 from .runtime.session import Graph, import_onnxruntime, load_graph
 from .runtime.text import EncodedText, TextEncoder, clean_prompt
+from .skeleton import SMPL22
 from .take import ActorMotion, Take
 
 MIN_DURATION = 0.5
@@ -63,6 +64,11 @@ class Engine:
             )
         self.bundle = bundle
         self._layout = LAYOUTS[card.feature_layout]
+        if card.skeleton.names != SMPL22.names or not np.array_equal(card.skeleton.parents, SMPL22.parents):
+            raise BundleError(
+                f"the bundle's skeleton is not the one that {card.feature_layout} describes "
+                "(SMPL's 22 joints); use another bundle"
+            )
         self._statistics = bundle.statistics()
         if len(self._statistics.mean) != self._layout.size:
             raise BundleError(
@@ -93,8 +99,8 @@ class Engine:
             )
         if not 1 <= request.variations <= MAX_VARIATIONS:
             raise RequestError(f"the number of variations must be from 1 to {MAX_VARIATIONS}")
-        if not 0 <= request.seed <= MAX_SEED - request.variations:
-            raise RequestError("the seed must be a whole number from 0 to 9223372036854775743")
+        if not 0 <= request.seed <= MAX_SEED - MAX_VARIATIONS:
+            raise RequestError(f"the seed must be a whole number from 0 to {MAX_SEED - MAX_VARIATIONS}")
         if request.steps is not None and not 1 <= request.steps <= card.diffusion.steps:
             raise RequestError(f"the number of steps must be from 1 to {card.diffusion.steps}")
         if request.guidance is not None and not 0.0 <= request.guidance <= MAX_GUIDANCE:
@@ -139,7 +145,7 @@ class Engine:
                 "motion": round(time.perf_counter() - began, 4),
             }
             meta.update(motion_meta)
-            takes.append(Take(request.prompt, seed, self.bundle.card.fps, actors, meta))
+            takes.append(Take(clean_prompt(request.prompt), seed, self.bundle.card.fps, actors, meta))
         report("decoding", len(seeds), len(seeds))
         return takes
 
@@ -196,6 +202,11 @@ class Engine:
         shape = card.latent
         persons = latents.reshape(-1, shape.persons, shape.groups, shape.channels).swapaxes(0, 1)
         decoded = self._decoder.run(latents=np.ascontiguousarray(persons))[:, :frames]
+        if decoded.shape != (shape.persons, frames, self._layout.size):
+            raise BundleError(
+                f"vae_decoder.onnx gives an array of shape {decoded.shape} instead of "
+                f"{(shape.persons, frames, self._layout.size)}; download the bundle again"
+            )
         features = decoded * self._statistics.std + self._statistics.mean
         if not np.isfinite(features).all():
             raise EngineError(

@@ -6,16 +6,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..npz import read_arrays
 from .card import BundleCard
 from .errors import BundleError
 from .store import FolderStore, Store, check_file, open_store, read_card, read_file
 
+_STATISTICS_LIMIT = 16 << 20
 _STARTER = Path(__file__).resolve().parent.parent / "bundles" / "starter.zip"
 
 
@@ -61,16 +62,18 @@ class Bundle:
 
         Raises BundleError with one line for anything wrong with it.
         """
+        place = path
         try:
-            store = open_store(Path(path).expanduser() if path is not None else default_bundle_path())
+            place = Path(path).expanduser() if path is not None else default_bundle_path()
+            store = open_store(place)
             data = read_card(store)
             card = BundleCard.from_json(data)
             for name, record in card.files.items():
                 check_file(store, name, record)
-        except (OSError, ValueError) as error:
-            if isinstance(error, BundleError):
-                raise
-            raise BundleError(f"the bundle at {path} cannot be read ({error}); check the path") from error
+        except BundleError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: "~" of nobody
+            raise BundleError(f"the bundle at {place} cannot be read ({error}); check the path") from error
         return cls(store, card, hashlib.sha256(data).hexdigest())
 
     def read(self, name: str) -> bytes:
@@ -95,12 +98,12 @@ class Bundle:
     def statistics(self) -> FeatureStatistics:
         """The `mean` and `std` of `stats.npz`, float32. Raises BundleError."""
         try:
-            with np.load(io.BytesIO(self.read("stats.npz")), allow_pickle=False) as arrays:
-                mean = np.asarray(arrays["mean"], dtype=np.float32)
-                std = np.asarray(arrays["std"], dtype=np.float32)
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-            if isinstance(error, BundleError):
-                raise
+            arrays = read_arrays(io.BytesIO(self.read("stats.npz")), _STATISTICS_LIMIT)
+            mean = np.asarray(arrays["mean"], dtype=np.float32)
+            std = np.asarray(arrays["std"], dtype=np.float32)
+        except BundleError:
+            raise
+        except (KeyError, ValueError) as error:
             raise BundleError(
                 "stats.npz must hold the arrays mean and std; download the bundle again"
             ) from error

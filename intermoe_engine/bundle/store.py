@@ -7,6 +7,8 @@ import hashlib
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -15,6 +17,9 @@ from .errors import BundleError
 
 _CHUNK = 1 << 20
 _CARD_LIMIT = 16 << 20
+# Weights hardly pack at all, text some ten times; only what was made to swell packs more tightly.
+_PACKING_LIMIT = 200
+_PACKING_SLACK = 1 << 20
 # What zipfile and zlib raise on damaged data.
 _DAMAGE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
@@ -28,8 +33,8 @@ class Store(Protocol):
         """Bytes of a file, None where there is no such file."""
         ...
 
-    def open(self, name: str) -> BinaryIO:
-        """The file as a binary stream."""
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """The file as a binary stream for a with statement."""
         ...
 
 
@@ -56,32 +61,40 @@ class FolderStore:
 
 
 class ZipStore:
-    """A bundle in one zip, read in place: nothing is unpacked to the disk."""
+    """A bundle in one zip, read in place: nothing is unpacked to the disk.
+
+    The file is open only while something is read, as Windows lets nobody replace or delete an open file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._zip = zipfile.ZipFile(path)
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
         except _DAMAGE as error:
             raise BundleError(
                 f"{path.name} is not a complete zip file (truncated download?); download it again"
             ) from error
         self._members: dict[str, zipfile.ZipInfo] = {}
-        for member in self._zip.infolist():
+        for member in members:
             # orig_filename is the name as stored: zipfile already rewrites backslashes on Windows.
             check_relative_name(member.orig_filename.removesuffix("/"))
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise BundleError(f"{member.filename} in the bundle is a link, which is not safe to open")
             if member.filename in self._members:
                 raise BundleError(f"the bundle holds {member.filename} twice; download it again")
+            if member.file_size > _PACKING_LIMIT * member.compress_size + _PACKING_SLACK:
+                raise BundleError(f"{member.filename} in the bundle swells too much and is not safe to open")
             self._members[member.filename] = member
 
     def size(self, name: str) -> int | None:
         member = self._members.get(name)
         return None if member is None or member.is_dir() else member.file_size
 
-    def open(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, self._zip.open(self._members[name]))
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with zipfile.ZipFile(self.path) as archive, archive.open(self._members[name]) as stream:
+            yield cast(BinaryIO, stream)
 
 
 def open_store(path: Path) -> Store:

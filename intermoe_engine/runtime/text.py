@@ -30,7 +30,8 @@ def clean_prompt(prompt: str) -> str:
     # Control characters and lone surrogates mean nothing to a tokenizer, and break logs and JSON.
     printable = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in prompt)
     cleaned = " ".join(printable.split())
-    if not cleaned:
+    # Joiners and marks of direction show nothing by themselves.
+    if all(c == " " or unicodedata.category(c) == "Cf" for c in cleaned):
         raise RequestError("the prompt is empty; describe what the two people do")
     if len(cleaned) > MAX_PROMPT_CHARACTERS:
         raise RequestError(f"the prompt has {len(cleaned)} characters; shorten it to one or two sentences")
@@ -70,7 +71,7 @@ class TextEncoder:
         self._tokenizer.no_truncation()
         wanted = len(self._tokenizer.encode(cleaned).ids)
         self._tokenizer.enable_truncation(limit)
-        ids = self._tokenizer.encode(cleaned).ids
+        ids = self._tokenizer.encode(cleaned).ids[: self._fixed_width]
         text = self._graph.run(**self._inputs(ids))
         if text.shape != (1, self._limits.width):
             raise BundleError(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import zipfile
 from collections.abc import Callable
@@ -177,6 +178,33 @@ def test_zip_bomb_is_not_unpacked(copy: Path, tmp_path: Path) -> None:
             data = bytes(64 << 20) if file.name == "denoiser.onnx" else file.read_bytes()
             archive.writestr(file.name, data)
     assert "denoiser.onnx" in refusal(path)
+
+
+def test_zip_bomb_with_an_honest_card_is_refused(copy: Path, tmp_path: Path) -> None:
+    (copy / "denoiser.onnx").write_bytes(bytes(64 << 20))
+    rewrite_card(copy)
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in copy.iterdir():
+            archive.write(file, file.name)
+    assert "swells" in refusal(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed on Linux alone")
+def test_an_open_bundle_holds_no_file_open(copy: Path, tmp_path: Path) -> None:
+    """Windows lets nobody replace or delete an open file, which would block updates of the extension."""
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in copy.iterdir():
+            archive.write(file, file.name)
+    bundle = Bundle.open(path)
+    bundle.statistics()
+    held = [os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.islink(entry.path)]
+    assert str(path) not in held
+
+
+def test_home_of_nobody() -> None:
+    assert "~nobody-of-that-name" in refusal(Path("~nobody-of-that-name/b.zip"))
 
 
 def test_no_such_bundle(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +118,7 @@ def test_progress_is_complete_and_in_order(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"prompt": ""}, {"prompt": " \t\n "}, {"prompt": "\x00\x07"},
+        {"prompt": ""}, {"prompt": " \t\n "}, {"prompt": "\x00\x07"}, {"prompt": "\u200b\u200d \ufeff"},
         {"prompt": "a" * 20_000},
         {"duration": 0.4}, {"duration": 4.2}, {"duration": math.nan}, {"duration": -1.0},
         {"duration": math.inf},
@@ -166,3 +168,30 @@ def test_layout_that_is_not_read_yet(tmp_path: Path) -> None:
     rewrite_card(folder, feature_layout="interx")
     with pytest.raises(BundleError, match="interx"):
         Engine(Bundle.open(folder), "cpu")
+
+
+def test_skeleton_that_the_layout_does_not_describe(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "b")
+    card = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    skeleton = {key: values[:21] for key, values in card["skeleton"].items()}
+    skeleton["mirror"] = list(range(21))
+    rewrite_card(folder, skeleton=skeleton)
+    with pytest.raises(BundleError, match="skeleton"):
+        Engine(Bundle.open(folder), "cpu")
+
+
+def test_decoder_of_another_layout(tmp_path: Path, tiny_bundle: Path) -> None:
+    folder = write_folder(tmp_path / "b", layout="interhuman")
+    shutil.copy(tiny_bundle / "vae_decoder.onnx", folder)
+    rewrite_card(folder)
+    with pytest.raises(BundleError, match="vae_decoder.onnx"):
+        Engine(Bundle.open(folder), "cpu").generate(REQUEST)
+
+
+def test_the_take_keeps_the_prompt_without_what_files_cannot_hold(engine: Engine) -> None:
+    assert engine.generate(change(prompt=" two\udcff\tdance\n", steps=1))[0].prompt == "two dance"
+
+
+def test_the_last_seed(engine: Engine) -> None:
+    last = 2**63 - 1 - 64
+    assert engine.generate(change(seed=last, steps=1, variations=2))[1].seed == last + 1
