@@ -14,8 +14,15 @@ APP_NAME = "intermoe"
 def user_cache_folder() -> Path:
     """The folder for files that may be deleted at any time (logs, unpacked models).
 
-    `INTERMOE_CACHE` overrides it. It is not created here.
+    `INTERMOE_CACHE` overrides it. It is not created here. Users without a home get one in the temp folder.
     """
+    try:
+        return _cache_folder()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"{APP_NAME}-cache"
+
+
+def _cache_folder() -> Path:
     override = os.environ.get("INTERMOE_CACHE")
     if override:
         return Path(override).expanduser()

@@ -81,11 +81,21 @@ class WorkerClient:
     def start(self) -> None:
         """Start the worker unless it runs, without waiting for it. Raises WorkerError if that cannot be."""
         with self._lock:
+            try:
+                # Again each time: what lies in a temp folder for days is often tidied away.
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise WorkerError(
+                    Code.NOT_STARTED,
+                    f"the engine's folder {self.folder} cannot be made: {error.strerror or error}",
+                    "check that the disk is not full and the temp folder can be written",
+                ) from error
             if self._process is not None and self._process.alive:
                 return
             self._drop_process("the engine stopped")
             self._ready.clear()
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            atexit.unregister(self._at_exit)
+            atexit.register(self._at_exit)  # a shutdown took it away
             try:
                 process = WorkerProcess(self._launch, self.folder, self.log, self._receive, self._exited)
             except OSError as error:
@@ -215,7 +225,11 @@ class WorkerClient:
         if self._handshake is not None:
             self._handshake.cancel()
         if failure is not None:
+            # Without the process, so that the next request meets this refusal again and not a stranger one.
+            process, self._process = self._process, None
             self._fail_all(failure)
+            if process is not None:
+                process.kill()
             return
         self.worker_version = str(answer.get("version"))
         self._ready.set()

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,10 @@ def generate(job: RunningJob) -> dict[str, Any]:
     folder = _folder(params)
     request = GenerateRequest(
         prompt=_typed(params, "prompt", str, ""),
-        duration=float(_typed(params, "duration", (int, float), GenerateRequest.duration)),
+        duration=_number(params, "duration", GenerateRequest.duration),
         seed=_typed(params, "seed", int, GenerateRequest.seed),
         steps=_typed(params, "steps", int, None),
-        guidance=_typed(params, "guidance", (int, float), None),
+        guidance=_number(params, "guidance", None),
         variations=_typed(params, "variations", int, 1),
         cleanup=_typed(params, "cleanup", bool, True),
     )
@@ -77,9 +78,11 @@ def generate(job: RunningJob) -> dict[str, Any]:
     engine = _engines.get(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto"))
     job.check()
     takes = engine.generate(request, job.report, job.is_cancelled)
-    paths = [str(take.save(_new_file(folder, f"take-{take.seed}-"))) for take in takes]
+    with _new_files(folder, [f"take-{take.seed}" for take in takes]) as paths:
+        for take, path in zip(takes, paths, strict=True):
+            take.save(path)
     return {
-        "takes": paths,
+        "takes": [str(path) for path in paths],
         "device": engine.device,
         "bundle": {"id": engine.bundle.card.id, "sha256": engine.bundle.sha256},
         "warnings": takes[0].meta["warnings"],
@@ -98,11 +101,11 @@ def retarget(job: RunningJob) -> dict[str, Any]:
     folder = _folder(params)
     job.report("retargeting", 0, 1)
     take = Take.load(_typed(params, "take", str, ""))
-    fps = _typed(params, "fps", (int, float), None)
+    fps = _number(params, "fps", None)
     if fps is not None:
         if not 0 < fps <= 1000:
             raise RequestError("the frame rate must be above 0 and at most 1000")
-        take = take.resampled(float(fps))
+        take = take.resampled(fps)
     rigs = [RigDescription.from_dict(_typed(params, name, dict, {})) for name in ("rig_a", "rig_b")]
     mappings = [
         BoneMapping.from_dict(params[name]) if params.get(name) is not None else None
@@ -112,9 +115,9 @@ def retarget(job: RunningJob) -> dict[str, Any]:
     job.check()
     pair = retarget_pair(take, rigs[0], rigs[1], mappings[0], mappings[1], settings)
     job.check()
-    paths = [_new_file(folder, "rig-motion-") for _ in pair.actors]
-    for motion, path in zip(pair.actors, paths, strict=True):
-        motion.save(path)
+    with _new_files(folder, ["rig-motion-a", "rig-motion-b"]) as paths:
+        for motion, path in zip(pair.actors, paths, strict=True):
+            motion.save(path)
     job.report("retargeting", 1, 1)
     return {
         "actor_a": str(paths[0]),
@@ -145,12 +148,11 @@ def doctor(job: RunningJob) -> dict[str, Any]:
     from ..health import examine
 
     params = job.request.params
-    return {
-        "checks": [
-            check.to_dict()
-            for check in examine(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto"))
-        ]
-    }
+    checks = []
+    for check in examine(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto")):
+        job.check()
+        checks.append(check.to_dict())
+    return {"checks": checks}
 
 
 METHODS: dict[str, Method] = {
@@ -193,6 +195,14 @@ def _typed(params: dict[str, Any], name: str, kind: type | tuple[type, ...], def
     return value
 
 
+def _number(params: dict[str, Any], name: str, default: Any) -> Any:
+    value = _typed(params, name, (int, float), default)
+    try:
+        return value if value is None else float(value)
+    except OverflowError:
+        raise RequestError(f"{name} is too large a number") from None
+
+
 def _folder(params: dict[str, Any]) -> Path:
     folder = Path(_typed(params, "folder", str, ""))
     if not folder.is_absolute() or not folder.is_dir():
@@ -200,10 +210,16 @@ def _folder(params: dict[str, Any]) -> Path:
     return folder
 
 
-def _new_file(folder: Path, prefix: str) -> Path:
-    handle, path = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=".npz")
-    os.close(handle)
-    return Path(path)
+@contextmanager
+def _new_files(folder: Path, prefixes: list[str]) -> Iterator[list[Path]]:
+    """Paths for the block to write; none of the files stays if it raises."""
+    paths = [folder / f"{prefix}-{uuid.uuid4().hex[:12]}.npz" for prefix in prefixes]
+    try:
+        yield paths
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _stamp(path: str | None) -> tuple[Any, ...] | None:

@@ -112,7 +112,12 @@ class WorkerProcess:
                 message = protocol.decode(line)
             except protocol.ProtocolError:
                 continue
-            self._on_message(message)
+            try:
+                self._on_message(message)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                # A job whose answer cannot be read would wait for ever: end them all.
+                self._process.kill()
+                break
         self._process.stdout.close()
         status = self._process.wait()
         self._outgoing.put(None)

@@ -71,12 +71,16 @@ class Server:
 
     def _read(self) -> None:
         """Take requests in, answer what needs no work at once, and end the process with its client."""
-        shutdown = False
-        while not shutdown and (line := self._streams.receive()) is not None:
-            try:
-                shutdown = self._accept(line)
-            except OSError:
-                break
+        try:
+            while (line := self._streams.receive()) is not None:
+                if self._accept(line):
+                    break
+        except OSError:
+            pass  # nobody reads the answers any more
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         with self._lock:
             for job in self._jobs.values():
                 job.cancel()
@@ -124,8 +128,9 @@ class Server:
         self._streams.send(protocol.result(request.id, value))
 
     def _cancel(self, request: Request) -> None:
+        number = request.params.get("job")
         with self._lock:
-            job = self._jobs.get(request.params.get("job", -1))
+            job = self._jobs.get(number) if isinstance(number, int) else None
         # First the receipt: what still comes of the job then comes behind it.
         self._streams.send(protocol.result(request.id, {"found": job is not None}))
         if job is not None:
@@ -151,7 +156,12 @@ class Server:
         finally:
             with self._lock:
                 self._jobs.pop(job.request.id, None)
-        self._streams.send(answer)
+        try:
+            self._streams.send(answer)
+        except (TypeError, ValueError) as error:  # numbers that are not finite, numpy's own types
+            traceback.print_exc()
+            message = f"the answer of {job.request.method} cannot be said in JSON ({error})"
+            self._fail(job.request.id, Code.INTERNAL, message, "see the engine's log")
 
     def _answer(self, job: RunningJob) -> dict:
         request = job.request

@@ -28,7 +28,11 @@ class MessageStreams:
 
     @classmethod
     def take_over(cls, log: Path | None) -> MessageStreams:
-        """Duplicate the streams and divert 0, 1 and 2. log: None leaves standard error as it is."""
+        """Duplicate the streams and divert 0, 1 and 2. log: None leaves standard error as it is.
+
+        Raises OSError where the log cannot be opened; the streams are then as they were.
+        """
+        target = None if log is None else _open_log(log)
         reader, writer = os.dup(0), os.dup(1)
         if sys.platform == "win32":
             import msvcrt
@@ -40,8 +44,7 @@ class MessageStreams:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
-        if log is not None:
-            target = _open_log(log)
+        if target is not None:
             os.dup2(target, 2)
             os.close(target)
         os.dup2(2, 1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,9 @@ from retarget_rigs import dancing_take, smpl_rig
 
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import Take
-from intermoe_engine.worker import PROTOCOL_VERSION, WorkerClient, WorkerError
+from intermoe_engine.worker import PROTOCOL_VERSION, WorkerClient, WorkerError, protocol
 from intermoe_engine.worker.protocol import ProtocolError, decode, encode, parse_request
+from intermoe_engine.worker.stdio import MessageStreams
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60.0
@@ -227,6 +230,60 @@ def test_handshake_has_a_time_limit(tmp_path: Path) -> None:
         assert not client.running
 
 
+def test_a_tidied_temp_folder_is_made_again(client: WorkerClient, tiny_bundle: Path) -> None:
+    client.wait_until_ready(LIMIT)
+    shutil.rmtree(client.folder)
+    assert Path(client.request("generate", params(tiny_bundle)).wait(LIMIT)["takes"][0]).is_file()
+
+
+def test_a_client_works_again_after_a_shutdown(client: WorkerClient) -> None:
+    client.wait_until_ready(LIMIT)
+    client.shutdown()
+    assert not client.folder.exists()
+    client.wait_until_ready(LIMIT)
+
+
+def worker_of(tmp_path: Path, code: str) -> WorkerClient:
+    """A client whose worker process runs `code` instead of the engine."""
+    package = tmp_path / "other" / "intermoe_engine" / "worker"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(code)
+    return WorkerClient(paths=[str(tmp_path / "other")])
+
+
+def test_another_version_is_named_at_every_request(tmp_path: Path) -> None:
+    refusal = protocol.failure(1, "version", "the engine 9 speaks protocol 9", "install the same version")
+    code = f"import json\nwhile True:\n    id = json.loads(input())['id']\n    answer = {refusal!r}\n"
+    code += "    answer['id'] = id\n    print(json.dumps(answer), flush=True)\n"
+    with worker_of(tmp_path, code) as client:
+        for _ in range(2):
+            with pytest.raises(WorkerError, match="speaks protocol 9") as caught:
+                client.request("status").wait(LIMIT)
+            assert caught.value.code == "version"
+            assert not client.running
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ['{"id": 1, "event": "progress"}', '{"id": 1, "error": "no"}', '{"id": [1], "result": {}}'],
+)
+def test_a_worker_that_talks_nonsense_is_ended(tmp_path: Path, answer: str) -> None:
+    code = f"import time\nprint({answer!r}, flush=True)\ntime.sleep(60)\n"
+    with worker_of(tmp_path, code) as client, pytest.raises(WorkerError) as caught:
+        client.request("status").wait(LIMIT)
+    assert caught.value.code == "worker_died"
+
+
+def test_a_folder_that_cannot_be_made_is_said(client: WorkerClient, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    client.folder = tmp_path / "file" / "private"
+    with pytest.raises(WorkerError, match="private") as caught:
+        client.request("status")
+    assert caught.value.code == "not_started" and "disk" in caught.value.hint
+
+
 def test_starting_and_polling_do_not_block(client: WorkerClient, tiny_bundle: Path) -> None:
     """Even with more data than a pipe holds: all of it is for the main thread of a program with a window."""
     began = time.monotonic()
@@ -332,6 +389,55 @@ def test_end_of_input_ends_the_worker(raw: Raw, tiny_bundle: Path, tmp_path: Pat
     start_long_job(raw, tiny_bundle, tmp_path)
     raw.process.stdin.close()  # type: ignore[union-attr]
     assert raw.process.wait(10) == 0
+
+
+def test_an_odd_cancel_does_no_harm_and_leaves_no_orphan(raw: Raw) -> None:
+    hello(raw)
+    for job in (b"[]", b"{}", b"null", b'"2"', b"1e999"):
+        raw.send(b'{"id": 3, "method": "cancel", "params": {"job": ' + job + b"}}")
+        assert raw.answer() == {"id": 3, "result": {"found": False}}
+    raw.process.stdin.close()  # type: ignore[union-attr]
+    assert raw.process.wait(10) == 0
+
+
+def test_a_log_that_cannot_be_written_is_no_reason_not_to_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    out = subprocess.run(
+        [sys.executable, "-m", "intermoe_engine", "worker", "--log", str(tmp_path / "file" / "worker.log")],
+        input=encode({"id": 1, "method": "hello", "params": {"protocol": PROTOCOL_VERSION}}),
+        capture_output=True, cwd=ROOT, timeout=LIMIT, check=True,
+    )  # fmt: skip
+    assert decode(out.stdout.strip())["result"]["protocol"] == PROTOCOL_VERSION
+    assert b"no log file" in out.stderr
+
+
+@pytest.mark.parametrize("values", [{"duration": 10**400}, {"guidance": 10**400}, {"duration": 1e999}])
+def test_numbers_without_end_are_bad_input(raw: Raw, tiny_bundle: Path, tmp_path: Path, values: dict) -> None:
+    hello(raw)
+    asked = {"id": 2, "method": "generate", "params": params(tiny_bundle, folder=str(tmp_path), **values)}
+    raw.send(json.dumps(asked).encode())
+    while "event" in (answer := raw.answer()):
+        pass
+    assert answer["error"]["code"] == "bad_input"
+
+
+def test_an_answer_that_json_cannot_hold_is_an_error_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    from intermoe_engine.worker import methods
+    from intermoe_engine.worker.server import Server
+
+    for odd in (float("nan"), np.float32(1.0)):
+        monkeypatch.setitem(methods.METHODS, "odd", lambda job, odd=odd: {"value": odd})
+        (asked, ask), (answers, answer) = os.pipe(), os.pipe()
+        with os.fdopen(asked, "rb") as reader, os.fdopen(answers, "rb") as lines:
+            serving = threading.Thread(target=Server(MessageStreams(reader, answer)).serve)
+            serving.start()
+            os.write(ask, encode({"id": 1, "method": "hello", "params": {"protocol": PROTOCOL_VERSION}}))
+            os.write(ask, encode({"id": 2, "method": "odd", "params": {}}))
+            got = [decode(lines.readline()) for _ in range(2)]
+            os.close(ask)
+            serving.join(LIMIT)
+            os.close(answer)
+        assert got[1]["id"] == 2 and got[1]["error"]["code"] == "internal"
 
 
 def test_shutdown(raw: Raw) -> None:
