@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..atomic import replacing
 from .errors import RigError
 from .rig import RigDescription
 
@@ -99,7 +100,8 @@ class BoneMapping:
         unknown = [row.joint for row in self.rows if row.joint not in SLOTS]
         if unknown:
             raise RigError(f"The bone mapping has unknown rows {', '.join(unknown)}; use {', '.join(SLOTS)}.")
-        absent = [bone for bone in self.keyed_bones if bone not in rig.index]
+        named = dict.fromkeys([*self.keyed_bones, *self.anchors.values()])
+        absent = [bone for bone in named if bone not in rig.index]
         if absent:
             raise RigError(
                 f"'{rig.name}' has no bone called {', '.join(map(repr, absent))}; "
@@ -153,21 +155,19 @@ class BoneMapping:
             return BoneMapping(
                 rows,
                 str(data.get("preset", "custom")),
-                dict(data.get("anchors", {})),
+                {str(k): str(v) for k, v in dict(data.get("anchors", {})).items()},
                 properties,
-                dict(data.get("followers", {})),
+                {str(k): str(v) for k, v in dict(data.get("followers", {})).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RigError(
                 f"This is not a bone mapping ({error}); save it again from a mapped rig."
             ) from error
 
     def save(self, path: str | Path) -> None:
-        """Write the table as JSON (to a temporary name, then renamed)."""
-        path = Path(path)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        """Write the table as JSON, whole or not at all. Raises OSError."""
+        with replacing(Path(path)) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> BoneMapping:
@@ -175,7 +175,9 @@ class BoneMapping:
         try:
             return BoneMapping.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise RigError(f"The bone mapping '{path}' cannot be read ({error}).") from error
+            raise RigError(
+                f"The bone mapping '{path}' cannot be read ({error}); save it again from a mapped rig."
+            ) from error
 
 
 def map_bones(rig: RigDescription) -> BoneMapping:

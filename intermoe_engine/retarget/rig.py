@@ -46,7 +46,10 @@ class RigDescription:
         n = len(self.bone_names)
 
         def put(key: str, value: Any, shape: tuple[int, ...], dtype: Any) -> None:
-            array = np.asarray(value, dtype=dtype)
+            try:
+                array = np.asarray(value, dtype=dtype)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise RigError(f"Rig '{self.name}': {key} is not all numbers; read it again.") from error
             if array.shape != shape:
                 raise RigError(
                     f"Rig '{self.name}': {key} has shape {array.shape} instead of {shape}; read it again."
@@ -55,6 +58,8 @@ class RigDescription:
 
         if n == 0:
             raise RigError(f"'{self.name}' has no bones; pick an armature with a humanoid skeleton.")
+        if not all(isinstance(name, str) for name in self.bone_names):
+            raise RigError(f"Rig '{self.name}' has bones whose names are no text; read it again.")
         if len(set(self.bone_names)) != n:
             raise RigError(f"Rig '{self.name}' has two bones of one name; rename one of them.")
         object.__setattr__(self, "bone_names", list(self.bone_names))
@@ -71,6 +76,8 @@ class RigDescription:
             value = getattr(self, key)
             put(key, value if np.size(value) else np.full(n, default), (n,), bool)
         object.__setattr__(self, "inherit_scale", list(self.inherit_scale or ["FULL"] * n))
+        if len(self.inherit_scale) != n:
+            raise RigError(f"Rig '{self.name}': inherit_scale is not given for all bones; read it again.")
         finite = np.isfinite(self.rest_matrices).all() and np.isfinite(self.world_matrix).all()
         if not finite or not np.isfinite(self.lengths).all():
             raise RigError(f"Rig '{self.name}' holds numbers that are not finite; reset its transforms.")

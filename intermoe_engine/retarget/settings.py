@@ -35,13 +35,13 @@ class RetargetSettings:
             raise RigError(f"pelvis_anchor is '{self.pelvis_anchor}'; use 'bone' or 'hip_joints'.")
         if self.pair_scale is not None and not 0 < self.pair_scale < 1000:
             raise RigError(f"pair_scale is {self.pair_scale}; use a number above zero.")
-        if not 0 < self.hand_distance <= self.hand_release:
+        if not (isinstance(self.keep_feet, bool) and isinstance(self.keep_hands, bool)):
+            raise RigError("keep_feet and keep_hands must be true or false.")
+        if not 0 < self.hand_distance <= self.hand_release < float("inf"):
             raise RigError("hand_distance must be above zero and at most hand_release.")
         if not 0 <= self.pelvis_drop <= 1:
             raise RigError(f"pelvis_drop is {self.pelvis_drop}; use a share of the leg length from 0 to 1.")
-        scene = self.scene
-        turn = scene[:3, :3]
-        if scene.shape != (4, 4) or not np.allclose(turn @ turn.T, np.eye(3), atol=1e-4):
+        if self.scene.shape != (4, 4) or not _is_rigid(self.scene):
             raise RigError("scene_matrix must be 4 by 4 and only turn and move; take its scale out.")
 
     @property
@@ -61,6 +61,19 @@ class RetargetSettings:
         if unknown:
             raise RigError(f"Unknown retarget settings {', '.join(unknown)}; use {', '.join(sorted(known))}.")
         values = dict(data)
-        if values.get("scene_matrix") is not None:
-            values["scene_matrix"] = tuple(tuple(float(x) for x in row) for row in values["scene_matrix"])
-        return RetargetSettings(**values)
+        try:
+            if values.get("scene_matrix") is not None:
+                values["scene_matrix"] = tuple(tuple(float(x) for x in row) for row in values["scene_matrix"])
+            return RetargetSettings(**values)
+        except (TypeError, ValueError) as error:
+            raise RigError(f"The retarget settings cannot be read ({error}); use {_EXAMPLE}.") from error
+
+
+_EXAMPLE = "true or false, numbers, and a 4 by 4 scene_matrix"
+
+
+def _is_rigid(matrix: np.ndarray) -> bool:
+    turn = matrix[:3, :3]
+    last_row = np.allclose(matrix[3], [0, 0, 0, 1])
+    orthonormal = np.allclose(turn @ turn.T, np.eye(3), atol=1e-4)
+    return bool(last_row and orthonormal and np.isfinite(matrix).all() and np.linalg.det(turn) > 0)
