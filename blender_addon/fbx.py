@@ -151,7 +151,9 @@ def check_fbx(found: FbxArmature, bone_names: Sequence[str], heads_world: np.nda
     frames differ or no bone is common.
     """
     if len(found.heads_world) != len(heads_world):
-        raise FbxError(f"{found.name}: {len(found.heads_world)} frames in the file, {len(heads_world)} expected")
+        raise FbxError(
+            f"{found.name}: {len(found.heads_world)} frames in the file, {len(heads_world)} expected"
+        )
     column = {name: i for i, name in enumerate(found.bone_names)}
     both = [(i, column[name]) for i, name in enumerate(bone_names) if name in column]
     if not both:

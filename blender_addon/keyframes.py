@@ -41,7 +41,9 @@ def write_action(
     pose = armature_object.pose
     bones = None if pose is None else pose.bones
     if bones is None:
-        raise KeyframeError(f"{armature_object.name} is not an armature; pick the character's armature object")
+        raise KeyframeError(
+            f"{armature_object.name} is not an armature; pick the character's armature object"
+        )
     missing = [name for name in (*motion.bones, motion.root_bone) if name and name not in bones]
     if missing:
         raise KeyframeError(f"{armature_object.name} has no bone {missing[0]}; map its bones again")

@@ -129,7 +129,7 @@ def part_weights(capsules: list[Capsule], points: np.ndarray) -> np.ndarray:
 
 def _visor(build: Build) -> Capsule:
     h = build.height
-    at = lambda x, y, z: np.array([x, y, z]) * h  # noqa: E731
+    at = lambda x, y, z: np.array([x, y, z]) * h
     return Capsule("head", at(-0.024, -0.053, 0.950), at(0.024, -0.053, 0.950), 0.0165 * h, 0.0165 * h)
 
 

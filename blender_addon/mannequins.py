@@ -30,7 +30,9 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "terra": Kind(
         "Terra (1.60 m, Mixamo names, T-pose)",
-        Build(height=1.60, arm_drop=0.0, shoulder=0.101, hip=0.054, chest=0.94, waist=0.93, limb=0.94, head=1.09),
+        Build(
+            height=1.60, arm_drop=0.0, shoulder=0.101, hip=0.054, chest=0.94, waist=0.93, limb=0.94, head=1.09
+        ),
         "mixamo",
         (0.62, 0.19, 0.085),
         (0.10, 0.045, 0.035),
@@ -39,7 +41,14 @@ KINDS: Mapping[str, Kind] = {
     "slate": Kind(
         "Slate (1.90 m, Rigify names, A-pose)",
         Build(
-            height=1.90, arm_drop=42.0, shoulder=0.118, hip=0.054, chest=1.16, waist=1.04, limb=1.06, head=1.02
+            height=1.90,
+            arm_drop=42.0,
+            shoulder=0.118,
+            hip=0.054,
+            chest=1.16,
+            waist=1.04,
+            limb=1.06,
+            head=1.02,
         ),
         "rigify",
         (0.105, 0.215, 0.36),

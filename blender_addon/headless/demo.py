@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m blender_addon.headless.demo`: a sentence becomes two animated characters, the whole way through."""
+"""`python -m blender_addon.headless.demo`: a sentence becomes two animated characters."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def main(arguments: Sequence[str]) -> int:
     worst = max(check["max_error_mm"] for check in checks)
     distance = report["distance"]
     console.say(
-        f"hips {distance['hips_min_m']:.2f} m apart at least, {distance['hips_median_m']:.2f} m in the middle; "
-        f"FBX off by {worst:.3f} mm at most"
+        f"hips {distance['hips_min_m']:.2f} m apart at least, {distance['hips_median_m']:.2f} m as a rule"
     )
+    console.say(f"FBX files off by {worst:.3f} mm at most")
     console.say(f"{args.output} is ready after {console.seconds['total']:.1f} s")
     if worst >= pairs.TOLERANCE_MM:
         raise RuntimeError(f"the FBX files are {worst:.2f} mm off: see {args.output / 'report.json'}")

@@ -14,10 +14,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from intermoe_engine.retarget import PairRetarget, RetargetSettings, RigDescription, retarget_pair
+from intermoe_engine.retarget import PairRetarget, RetargetSettings, RigDescription, RigMotion, retarget_pair
 from intermoe_engine.take import Take
 
-from ..fbx import check_fbx, export_fbx, read_fbx
+from ..fbx import FbxError, check_fbx, export_fbx, read_fbx
 from ..keyframes import write_action
 from ..rig_reading import read_rig
 
@@ -28,12 +28,14 @@ TOLERANCE_MM = 1.0
 
 @dataclass(frozen=True)
 class KeyedPair:
-    """Two armatures that play a take. take: resampled to the scene. rigs, descriptions: A, then B."""
+    """Two armatures that play a take. take: resampled to the scene. rigs, descriptions: A, then B.
+    checked: names of each rig's bones whose place the retargeter answers for."""
 
     take: Take
     rigs: tuple[bpy.types.Object, bpy.types.Object]
     descriptions: tuple[RigDescription, RigDescription]
     result: PairRetarget
+    checked: tuple[list[str], list[str]]
 
     @property
     def frame_end(self) -> int:
@@ -67,7 +69,8 @@ def key_pair(
             rig.animation_data.use_nla = False  # strips of the file would show through the new action
         held = {(bone, prop): value for bone, prop, value in motion.properties}
         write_action(rig, motion, f"{name}_{role}", START_FRAME, held)
-    pair = KeyedPair(take, rigs, (a, b), result)
+    checked = [_answered_for(*parts) for parts in zip(rigs, (a, b), result.actors, strict=True)]
+    pair = KeyedPair(take, rigs, (a, b), result, (checked[0], checked[1]))
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = START_FRAME, pair.frame_end
     scene.frame_set(START_FRAME)
@@ -90,12 +93,28 @@ def check_pair(pair: KeyedPair, files: Sequence[Path]) -> list[dict[str, Any]]:
     """
     checks = []
     found = read_fbx(files, pair.take.fps)
-    for armatures, description, motion in zip(found, pair.descriptions, pair.result.actors, strict=True):
+    parts = zip(found, pair.descriptions, pair.result.actors, pair.checked, strict=True)
+    for armatures, description, motion, names in parts:
         if len(armatures) != 1:
-            raise RuntimeError(f"{description.name}: the FBX file holds {len(armatures)} armatures, not one")
-        check = check_fbx(armatures[0], description.bone_names, motion.heads_world)
+            raise FbxError(f"{description.name}: the FBX file holds {len(armatures)} armatures, not one")
+        heads = motion.heads_world[:, [description.index[name] for name in names]]
+        check = check_fbx(armatures[0], names, heads)
         checks.append({**check, "within_1_mm": check["max_error_mm"] < TOLERANCE_MM})
     return checks
+
+
+def _answered_for(rig: bpy.types.Object, description: RigDescription, motion: RigMotion) -> list[str]:
+    """All bones; of a rig with constraints, those that are keyed or move skin, since its helpers (targets,
+    poles, switches) go where the constraints of the rig send them."""
+    if not any(bone.constraints for bone in rig.pose.bones):
+        return list(description.bone_names)
+    keyed = set(motion.bones)
+    deform = description.deform if description.deform is not None else np.ones(len(description.bone_names))
+    return [
+        name
+        for name, moves_skin in zip(description.bone_names, deform, strict=True)
+        if moves_skin or name in keyed
+    ]
 
 
 def distances(take: Take, scale: float) -> dict[str, float]:

@@ -58,9 +58,13 @@ def main(arguments: Sequence[str]) -> int:
     with replacing(target) as temporary:
         temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for name, check in report["fbx"].items():
-        console.say(f"{args.output / name}: {check['bones']} bones, off by {check['max_error_mm']:.3f} mm at most")
+        console.say(
+            f"{args.output / name}: {check['bones']} bones, off by {check['max_error_mm']:.3f} mm at most"
+        )
         if not check["within_1_mm"]:
-            console.say(f"  warning: {check['worst_bone']} is not where it was meant to be; a constraint moves it")
+            console.say(
+                f"  warning: {check['worst_bone']} is not where it was meant to be; a constraint moves it"
+            )
     for actor in pair.result.report["actors"]:
         for warning in actor["warnings"]:
             console.say(f"  warning: {warning}")
@@ -76,10 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     kinds = ".blend, .fbx, .glb or .gltf; FILE.blend:NAME picks one armature of several"
     parser.add_argument("take", metavar="TAKE.npz", type=Path)
     parser.add_argument("--rig-a", required=True, metavar="FILE", help=f"rig of person A: {kinds}")
-    parser.add_argument("--rig-b", required=True, metavar="FILE", help="rig of person B; may be the same file")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files")
+    parser.add_argument(
+        "--rig-b", required=True, metavar="FILE", help="rig of person B; may be the same file"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files"
+    )
     parser.add_argument("--report", metavar="FILE.json", type=Path, help="default: DIR/report.json")
-    parser.add_argument("--fps", type=float, metavar="F", help="frame rate of the files (default: the take's)")
+    parser.add_argument(
+        "--fps", type=float, metavar="F", help="frame rate of the files (default: the take's)"
+    )
     return parser
 
 

@@ -29,6 +29,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "-o", "--output", required=True, metavar="DIR", type=Path, help="folder for the files"
     )
     parser.add_argument("--report", metavar="FILE", type=Path, help="where to write the report (JSON)")
+    parser.add_argument(
+        "--fps", type=float, metavar="F", help="frame rate of the files (default: the take's)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     Take.load(args.take)
     for rig in (args.rig_a, args.rig_b):
-        if not rig.is_file():
+        file, colon, _ = str(rig).rpartition(":")  # FILE:NAME picks one armature of several
+        if not rig.is_file() and not (colon and Path(file).is_file()):
             raise EngineError(f"there is no rig file at {rig}; give a .blend, .fbx, .glb or .gltf file")
     if importlib.util.find_spec("bpy") is None:
         raise EngineError(
@@ -57,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     command += ["-o", str(args.output)]
     if args.report is not None:
         command += ["--report", str(args.report)]
+    if args.fps is not None:
+        command += ["--fps", str(args.fps)]
     environment = dict(os.environ)
     root = Path(__file__).resolve().parents[2]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))

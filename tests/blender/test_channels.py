@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("bpy")
-from mathutils import Euler, Quaternion  # noqa: E402
+from mathutils import Euler, Quaternion
 
-from blender_addon import space  # noqa: E402
-from blender_addon.channels import quat_to_euler, rotation_channels  # noqa: E402
-from intermoe_engine.rotations import quat_from_axis_angle  # noqa: E402
-from tests.blender.synthetic import same_rotation, wandering  # noqa: E402
+from blender_addon import space
+from blender_addon.channels import quat_to_euler, rotation_channels
+from intermoe_engine.rotations import quat_from_axis_angle
+from tests.blender.synthetic import same_rotation, wandering
 
 ORDERS = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 

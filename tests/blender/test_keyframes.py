@@ -14,7 +14,6 @@ from blender_addon.keyframes import KeyframeError, write_action  # noqa: E402
 from blender_addon.rig_reading import read_rig  # noqa: E402
 from blender_addon.space import to_canonical  # noqa: E402
 from intermoe_engine.retarget import RigError, RigMotion, retarget_pair  # noqa: E402
-
 from tests.blender.synthetic import same_rotation, swaying_take, wandering  # noqa: E402
 
 MODES = ("QUATERNION", "AXIS_ANGLE", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
