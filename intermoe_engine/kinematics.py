@@ -27,6 +27,15 @@ def forward_kinematics(
     return np.stack(positions, axis=-2), np.stack(rotations, axis=-2)
 
 
+def rest_positions(parents: np.ndarray, offsets: Array) -> Array:
+    """Joint positions (J, 3) at rest, joint 0 at the origin; arguments as of `forward_kinematics`."""
+    offsets = np.asarray(offsets, dtype=float)
+    positions = np.zeros_like(offsets)
+    for j in range(1, len(parents)):
+        positions[j] = positions[parents[j]] + offsets[j]
+    return positions
+
+
 def local_from_global(global_rotations: Array, parents: np.ndarray) -> Array:
     """Local rotations (..., J, 4) from global ones (..., J, 4)."""
     local = np.array(global_rotations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..intervals import runs
 from ..representation import CONTACT_HEIGHT
 from ..rotations import Array
 from ..skeleton import CONTACT_JOINTS
@@ -57,12 +58,6 @@ def foot_slide(positions: Array, planted: np.ndarray, fps: float) -> float:
         speeds.append(np.linalg.norm(steps[:, [0, 2]], axis=-1)[stands[1:] & stands[:-1]] * fps)
     together = np.concatenate(speeds)
     return float(together.mean()) if len(together) else 0.0
-
-
-def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First frames and frames behind the last, int (R,), of the runs of True in mask (T,)."""
-    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
 
 
 def _without_short_runs(mask: np.ndarray, shortest: int, keep_ends: bool) -> np.ndarray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..intervals import runs
 from ..kinematics import forward_kinematics, local_from_global
 from ..rotations import Array, quat_continuous, quat_multiply, quat_rotate
 from ..skeleton import SMPL22
 from ..take import ActorMotion
 from ..two_bone import solve_two_bone
-from .contacts import pivot_steps, runs
+from .contacts import pivot_steps
 
 # Time in which a foot glides from its decoded place to the locked one and back.
 _BLEND_SECONDS = 0.2

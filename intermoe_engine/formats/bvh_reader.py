@@ -14,6 +14,8 @@ from ..rotations import Array, quat_from_axis_angle, quat_multiply
 
 _AXES = {"X": np.array([1.0, 0, 0]), "Y": np.array([0, 1.0, 0]), "Z": np.array([0, 0, 1.0])}
 
+_CHANNELS = frozenset(f"{axis}{kind}" for axis in _AXES for kind in ("position", "rotation"))
+
 
 class BvhError(ValueError):
     """A BVH file that cannot be read; the message says where and why."""
@@ -102,12 +104,14 @@ def _read_hierarchy(path, words: list[str]):
             elif word == "CHANNELS":
                 count = int(words[i + 1])
                 channels[-1] = words[i + 2 : i + 2 + count]
+                if not _CHANNELS.issuperset(channels[-1]) or len(channels[-1]) != count:
+                    raise ValueError(f"{count} channels called {' '.join(channels[-1])}")
                 i += 1 + count
             i += 1
     except (IndexError, ValueError) as error:
         raise BvhError(f"{path}: broken HIERARCHY near word {i}: {error}") from None
-    if not names:
-        raise BvhError(f"{path}: the HIERARCHY names no joints")
+    if not names or stack or any(len(offset) != 3 for offset in offsets):
+        raise BvhError(f"{path}: the HIERARCHY names no joints, or it is cut off")
     return names, parents, offsets, channels, end_sites
 
 
@@ -119,6 +123,8 @@ def _read_frames(path, tail: str, width: int) -> tuple[float, Array]:
         numbers = np.array(rest.split(), dtype=np.float64)
     except (IndexError, ValueError) as error:
         raise BvhError(f"{path}: broken MOTION section: {error}") from None
-    if width == 0 or step <= 0 or numbers.size < count * width:
+    if width == 0 or count < 1 or not 0 < step < np.inf or numbers.size < count * width:
         raise BvhError(f"{path}: says {count} frames of {width} numbers, holds {numbers.size} numbers")
+    if not np.isfinite(numbers).all():
+        raise BvhError(f"{path}: the MOTION holds numbers that are not finite")
     return 1.0 / step, numbers[: count * width].reshape(count, width)

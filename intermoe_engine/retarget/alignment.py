@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..kinematics import rest_positions
 from ..rotations import quat_between, quat_rotate
 from ..skeleton import SMPL22
 from .errors import RigError
@@ -46,9 +47,7 @@ class RestPose:
 
 def source_rest_pose(rest_offsets: np.ndarray) -> RestPose:
     """The T-pose of rest offsets (22, 3) with SMPL's parents: y up, facing +z."""
-    positions = np.zeros((len(SMPL22), 3))
-    for j in range(1, len(SMPL22)):
-        positions[j] = positions[SMPL22.parents[j]] + rest_offsets[j]
+    positions = rest_positions(SMPL22.parents, rest_offsets)
     return RestPose(dict(zip(SMPL22.names, positions, strict=True)), np.eye(3))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .smoothing import cover, hysteresis, intervals
+from ..intervals import runs
+from .smoothing import cover, hysteresis
 from .source import SIDE_JOINTS, SourceActor
 
 
@@ -42,10 +43,9 @@ def find_hand_contacts(
             wrist_b = b.positions[:, SIDE_JOINTS[side_b]["wrist"]]
             offset = wrist_b - wrist_a
             active = hysteresis(np.linalg.norm(offset, axis=-1), enter, leave)
-            first, last = intervals(active)
-            for start, end in zip(first, last, strict=True):
-                if (end - start + 1) / fps < shortest:
-                    active[start : end + 1] = False
+            for start, end in zip(*runs(active), strict=True):
+                if (end - start) / fps < shortest:
+                    active[start:end] = False
             if active.any():
                 weight = cover(active.astype(float), max(1, round(0.15 * fps)))
                 out.append(HandContact(side_a, side_b, active, weight, offset))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .smoothing import cover, intervals
+from ..intervals import runs
+from .smoothing import cover
 from .source import SIDE_JOINTS, SourceActor
 
 _STILL = 1e-5  # metres a frame below which no joint moves
@@ -60,7 +61,7 @@ def _keep_planted(
 
     follow_toe (T, 3) would make the toe joint follow its model instead of the ankle.
     """
-    first, last = intervals(ankle_down | toe_down)
+    first, end = runs(ankle_down | toe_down)
     if len(first) == 0:
         return carried
     # Of the joints that are down, the one that moves less in the source is what the foot stands on: the
@@ -74,8 +75,8 @@ def _keep_planted(
     drift = np.concatenate([np.zeros((1, 3)), np.cumsum(step, axis=0)])
     # Each ground contact stands, in the mean, where it should; between contacts the foot is in the air.
     total = np.concatenate([np.zeros((1, 3)), np.cumsum(drift - carried, axis=0)])
-    means = (total[last + 1] - total[first]) / (last + 1 - first)[:, None]
-    knots = np.stack([first, last], axis=1).ravel().astype(float)
+    means = (total[end] - total[first]) / (end - first)[:, None]
+    knots = np.stack([first, end - 1], axis=1).ravel().astype(float)
     knots[1::2] += 1e-6  # a contact of one frame has two knots
     frames = np.arange(len(drift))
     correction = np.stack([np.interp(frames, knots, np.repeat(means[:, k], 2)) for k in range(3)], axis=-1)

@@ -17,12 +17,6 @@ def cover(values: np.ndarray, radius: int) -> np.ndarray:
     return padded @ (kernel / kernel.sum())
 
 
-def intervals(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last frames (K,), (K,) of the runs of true in flags (T,)."""
-    edges = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
-
-
 def hysteresis(values: np.ndarray, enter: float, leave: float) -> np.ndarray:
     """Flags (T,): true in every run of `values` <= leave that somewhere goes down to `enter`."""
     near = values <= leave

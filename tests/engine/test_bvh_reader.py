@@ -47,6 +47,10 @@ def test_positions_follow_channels_in_their_order():
         (FILE.replace("Frames: 2", "Frames: 5"), "5 frames"),
         (FILE.replace("1 2 3 90", "1 2 x 90"), "MOTION"),
         (FILE.replace("OFFSET 0 -1 0\n", "OFFSET 0 north 0\n"), "HIERARCHY"),
+        (FILE.replace("1 2 3 90", "1 2 nan 90"), "not finite"),
+        (FILE.replace("Xposition", "Wposition"), "Wposition"),
+        (FILE.replace("Frames: 2", "Frames: -2"), "-2 frames"),
+        (FILE.replace("}\nMOTION", "MOTION"), "cut off"),
         ("HIERARCHY\nMOTION\nFrames: 1\nFrame Time: 0.1\n\n", "no joints"),
     ],
 )

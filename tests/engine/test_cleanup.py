@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from intermoe_engine.cleanup import clean_pair
-from intermoe_engine.cleanup.contacts import foot_slide, planted_feet, runs
+from intermoe_engine.cleanup.contacts import foot_slide, planted_feet
 from intermoe_engine.cleanup.foot_lock import lock_feet
 from intermoe_engine.cleanup.pair import floor_error
 from intermoe_engine.cleanup.smoothing import jitter, smooth_actor
+from intermoe_engine.intervals import runs
 from intermoe_engine.rotations import quat_exp, quat_multiply
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion

@@ -16,7 +16,7 @@ from scipy.ndimage import binary_dilation
 from scipy.signal import butter, filtfilt
 
 from intermoe_engine.formats.bvh_reader import BvhError, BvhMotion, read_bvh
-from intermoe_engine.kinematics import local_from_global
+from intermoe_engine.kinematics import local_from_global, rest_positions
 from intermoe_engine.rotations import (
     quat_conjugate,
     quat_continuous,
@@ -93,21 +93,14 @@ def _to_smpl(motion: BvhMotion, fps: float) -> tuple[np.ndarray, np.ndarray, np.
     offsets = (rest - rest[SMPL22.parents]) * METRES_PER_UNIT
     offsets[0] = 0.0
     hip = motion.names.index("hip")
-    rest_hip = _rest_positions(motion)[hip]
+    rest_hip = rest_positions(motion.parents, motion.offsets)[hip]
     pelvis = positions[:, hip] + quat_rotate(rotations[:, hip], rest[0] - rest_hip)
     return pelvis * METRES_PER_UNIT, local_from_global(global_rotations, SMPL22.parents), offsets
 
 
-def _rest_positions(motion: BvhMotion) -> np.ndarray:
-    rest = np.zeros_like(motion.offsets)
-    for j in range(1, len(rest)):
-        rest[j] = rest[motion.parents[j]] + motion.offsets[j]
-    return rest
-
-
 def _rest_joints(motion: BvhMotion) -> np.ndarray:
     """SMPL's 22 joints (22, 3) in the rest pose of the Poser skeleton, in its units."""
-    rest = _rest_positions(motion)
+    rest = rest_positions(motion.parents, motion.offsets)
     at = lambda name: rest[motion.names.index(name)]
     joints = np.stack([at(_CARRIERS[name]) for name in SMPL22.names])
     joints[0] = (at("lThigh") + at("rThigh")) / 2 + [0.0, _PELVIS_ABOVE_HIP_JOINTS, 0.0]
