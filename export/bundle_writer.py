@@ -116,7 +116,7 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
     All or nothing: the bundle appears under its name when it is complete.
 
     Raises:
-        ExportError: the folder exists already, or `path` cannot be written.
+        ExportError: the card holds NaN, the folder exists already, or `path` cannot be written.
         BundleError: the card would not be accepted by the engine.
     """
     path = Path(path)
@@ -124,7 +124,11 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         for name, data in sorted(files.items())
     }
-    document = json.dumps({**card, "files": records}, indent=1, ensure_ascii=False, allow_nan=False).encode()
+    try:
+        text = json.dumps({**card, "files": records}, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ExportError(f"the card cannot be said in JSON ({error}); correct the run's card.json") from error
+    document = text.encode()
     BundleCard.from_json(document)
     contents = {CARD_NAME: document, **{name: files[name] for name in records}}
     try:

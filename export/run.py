@@ -196,7 +196,9 @@ def export_run(
     """
     settings = settings or ExportSettings()
     run = load_run(folder)
-    max_tokens = int(run.card.get("max_tokens", DEFAULT_MAX_TOKENS))
+    max_tokens = run.card.get("max_tokens", DEFAULT_MAX_TOKENS)
+    if not isinstance(max_tokens, int) or max_tokens < 3:
+        raise ExportError(f"max_tokens in card.json is {max_tokens!r}; it must be a whole number above 2")
     minilm, tokenizer = load_minilm(max_tokens)
     encoder = SentenceEncoder(minilm, run.model.text_head).eval()
     batches = [CAPTIONS[:1], CAPTIONS[1:3], CAPTIONS]

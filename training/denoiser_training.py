@@ -10,14 +10,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .data.latent_pool import CaptionedLatents, LatentPool
 from .data.salsa import SalsaData
 from .data.salsa_captions import salsa_captions, split_captions
 from .model import GaussianDiffusion, InterMoE, drop_condition
-from .optimisation import AveragedWeights, fit, warm_up_cosine
+from .optimisation import AveragedWeights, fit, save_average, warm_up_cosine
 from .recipe import DenoiserRecipe, Recipe
 from .text.minilm import encode_captions
 
@@ -106,7 +105,7 @@ def train_denoiser(recipe: Recipe, data: SalsaData, model: InterMoE, run: Path) 
     fit(module, train_set, r.steps, run, "denoiser", average)
     module.trained.load_state_dict(average.average.state_dict())
     model.cpu().eval()
-    save_file(average.average.cpu().state_dict(), run / "denoiser.safetensors")
+    save_average(average, run / "denoiser.safetensors", run, "denoiser")
     scores = {
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "captions": {"trained": len(trained), "held_out": len(held)},

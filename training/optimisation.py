@@ -13,9 +13,12 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, IterableDataset
+
+from intermoe_engine.atomic import replacing
 
 
 def warm_up_cosine(optimizer: torch.optim.Optimizer, warm_up: int, steps: int) -> LambdaLR:
@@ -92,7 +95,10 @@ def fit(
     name: str,
     average: AveragedWeights,
 ) -> None:
-    """Run (or go on with) a training of `steps` steps; the state is kept every 250 steps."""
+    """Run (or go on with) a training of `steps` steps; the state is kept every 250 steps.
+
+    It stays until `save_average` has written the outcome, so that a full disk costs no training.
+    """
     state = run / f"{name}-state"
     trainer = pl.Trainer(
         max_steps=steps,
@@ -118,4 +124,13 @@ def fit(
         ckpt_path=last if last.exists() else None,
         weights_only=True,
     )
-    shutil.rmtree(state, ignore_errors=True)
+
+
+def save_average(average: AveragedWeights, path: Path, run: Path, name: str) -> None:
+    """Write the averaged weights, whole or not at all, and forget the state of the training `name`.
+
+    What lies under its final name counts as done, so that nothing half-written may.
+    """
+    with replacing(path) as temporary:
+        save_file(average.average.cpu().state_dict(), temporary)
+    shutil.rmtree(run / f"{name}-state", ignore_errors=True)

@@ -19,13 +19,15 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from intermoe_engine.atomic import replacing
+from intermoe_engine.formats.bvh_reader import BvhError
 from intermoe_engine.skeleton import SMPL22
 
 from .data.salsa import SalsaData, load_salsa
 from .denoiser_training import train_denoiser
 from .model import InterMoE, MotionVAE
-from .optimisation import AveragedWeights, fit
-from .recipe import Recipe, load_recipe
+from .optimisation import AveragedWeights, fit, save_average
+from .recipe import Recipe, RecipeError, load_recipe
 from .vae_training import (
     DecoderTraining,
     PersonWindows,
@@ -60,11 +62,12 @@ def train_vae(recipe: Recipe, data: SalsaData, run: Path) -> None:
             module = VAETraining(model.vae, recipe.vae, cycle, data.stats, data.offsets)
             windows = PersonWindows(data.train, data.stats, recipe.vae, recipe.seed + cycle)
             fit(module, windows, steps, run, f"vae-{cycle + 1}", average)
-            save_file(average.average.cpu().state_dict(), done)
+            save_average(average, done, run, f"vae-{cycle + 1}")
         model.vae.load_state_dict(load_file(done))
     vae = model.vae.cpu().eval()
     standardise_latents(vae, data.train, data.stats)
-    save_file(vae.state_dict(), run / COARSE_VAE)
+    with replacing(run / COARSE_VAE) as temporary:
+        save_file(vae.state_dict(), temporary)
     write_scores(vae, data, run / "vae-coarse-scores.json", begun)
 
 
@@ -78,7 +81,7 @@ def train_decoder(recipe: Recipe, data: SalsaData, run: Path) -> None:
     windows = PersonWindows(data.train, data.stats, recipe.vae, recipe.seed + 9)
     begun = time.monotonic()
     fit(module, windows, recipe.decoder.steps, run, "decoder", average)
-    save_file(average.average.cpu().state_dict(), run / "vae.safetensors")
+    save_average(average, run / "vae.safetensors", run, "decoder")
     write_scores(average.average, data, run / "vae-scores.json", begun)
 
 
@@ -94,7 +97,7 @@ def write_scores(vae: MotionVAE, data: SalsaData, path: Path, begun: float) -> N
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point; returns the exit status, 1 where recipe or data cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m training.starter", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with 60_NN.bvh and 61_NN.bvh")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes" / "starter.toml")
@@ -104,9 +107,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=("vae", "decoder", "denoiser"), help="train just this part")
     args = parser.parse_args(argv)
     torch.set_float32_matmul_precision("high")
-    recipe = load_recipe(args.recipe)
-    data = load_salsa(args.data, recipe)
-    save_facts(args.run, recipe, data)
+    try:
+        recipe = load_recipe(args.recipe)
+        data = load_salsa(args.data, recipe)
+        save_facts(args.run, recipe, data)
+    except (BvhError, OSError, RecipeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if args.only in (None, "vae") and not (args.run / COARSE_VAE).exists():
         train_vae(recipe, data, args.run)
     if args.only in (None, "decoder") and not (args.run / "vae.safetensors").exists():

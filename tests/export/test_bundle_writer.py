@@ -151,6 +151,8 @@ def test_a_card_that_the_engine_refuses_is_not_written(tiny: Path, tmp_path: Pat
     files = {name: bundle.read(name) for name in bundle.card.files}
     with pytest.raises(BundleError, match="fps"):
         write_bundle(tmp_path / "bad.zip", {**bundle.card.raw, "fps": 0}, files)
+    with pytest.raises(ExportError, match="JSON"):
+        write_bundle(tmp_path / "bad.zip", {**bundle.card.raw, "score": float("nan")}, files)
     del files["stats.npz"]
     with pytest.raises(BundleError, match=r"stats\.npz"):
         write_bundle(tmp_path / "bad.zip", bundle.card.raw, files)
