@@ -127,7 +127,9 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
     try:
         text = json.dumps({**card, "files": records}, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        raise ExportError(f"the card cannot be said in JSON ({error}); correct the run's card.json") from error
+        raise ExportError(
+            f"the card cannot be said in JSON ({error}); correct the run's card.json"
+        ) from error
     document = text.encode()
     BundleCard.from_json(document)
     contents = {CARD_NAME: document, **{name: files[name] for name in records}}

@@ -82,7 +82,9 @@ def train_decoder(recipe: Recipe, data: SalsaData, run: Path) -> None:
     begun = time.monotonic()
     fit(module, windows, recipe.decoder.steps, run, "decoder", average)
     save_average(average, run / "vae.safetensors", run, "decoder")
-    write_scores(average.average, data, run / "vae-scores.json", begun)
+    trained = average.average
+    assert isinstance(trained, MotionVAE)
+    write_scores(trained, data, run / "vae-scores.json", begun)
 
 
 def write_scores(vae: MotionVAE, data: SalsaData, path: Path, begun: float) -> None:

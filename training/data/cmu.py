@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from scipy.ndimage import binary_dilation
@@ -125,7 +126,7 @@ def _without_glitches(motion: BvhMotion) -> np.ndarray:
     bad = np.zeros(rotations.shape[:2], dtype=bool)
     bad[:-1] |= jump
     bad[1:] |= jump
-    bad = binary_dilation(bad, np.ones((2 * _GLITCH_REACH + 1, 1)))
+    bad = np.asarray(binary_dilation(bad, np.ones((2 * _GLITCH_REACH + 1, 1))), dtype=bool)
     bad[[0, -1]] = False
     out = np.array(rotations)
     frames = np.arange(len(rotations))
@@ -141,7 +142,7 @@ def _without_glitches(motion: BvhMotion) -> np.ndarray:
 
 def _low_passed(values: np.ndarray, fps: float) -> np.ndarray:
     """Zero-phase low-pass along time, below what 30 fps can hold and above what dancers do."""
-    b, a = butter(2, _LOW_PASS_HZ / (fps / 2))
+    b, a = cast(tuple[np.ndarray, np.ndarray], butter(2, _LOW_PASS_HZ / (fps / 2)))
     return filtfilt(b, a, values, axis=0)
 
 
