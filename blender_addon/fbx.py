@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FBX files as animators expect them, each read back and checked after it was written."""
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 

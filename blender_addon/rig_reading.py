@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads an armature object into the engine's RigDescription, without changing it."""
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
                 pairs.save_scene(folder / "scene.blend")
             with console.stage("preview", "preview drawn"):
                 frames = render.moments(pairs.START_FRAME, pair.frame_end)
-                render.contact_sheet(scene, folder / "preview.png", frames)
+                render.contact_sheet(scene, folder / "preview.png", frames, size=args.preview_size)
             with console.stage("check", "FBX files read back (beside the preview)"):
                 checks = reading.result()
         console.seconds["total"] = round(time.perf_counter() - began, 3)
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--duration", type=float, default=6.0, metavar="S", help="seconds")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: the packaged starter)")
+    parser.add_argument("--preview-size", type=int, default=480, metavar="PX", help="of each picture")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/demo"), metavar="DIR")
     return parser
 

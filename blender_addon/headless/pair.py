@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A take onto two armatures of the open scene, and from there into files that were checked."""
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@
 A script, not a module: it imports nothing of the add-on, so that any Blender can run it, and it reads the
 file as a stranger would. Numbers are in Blender's world axes.
 """
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false
 
 import contextlib
 import os

@@ -4,6 +4,8 @@
 Cycles on the CPU draws it: Workbench and EEVEE need OpenGL, which servers often lack (and then end the
 whole process). Few samples and Cycles' own denoiser keep it to a second or two a picture.
 """
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Brings one armature, with its meshes, from a .blend, .fbx, .glb or .gltf file into the current scene."""
+# bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 
