@@ -131,18 +131,8 @@ def test_the_demo_goes_the_whole_way(some_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     done = run(
         "blender_addon.headless.demo",
-        *(
-            "--bundle",
-            some_bundle,
-            "--prompt",
-            "two people dance",
-            "--seed",
-            "3",
-            "--duration",
-            "1",
-            "-o",
-            out,
-        ),
+        *("--bundle", some_bundle, "--prompt", "two people dance", "--seed", "3", "--duration", "1"),
+        *("--preview-size", "160", "-o", out),
     )
     assert done.returncode == 0, done.stderr
     names = ["actor_a.fbx", "actor_b.fbx", "preview.png", "report.json", "scene.blend", "take.npz"]
