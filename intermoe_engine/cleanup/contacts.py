@@ -11,8 +11,10 @@ from ..rotations import Array
 from ..skeleton import CONTACT_JOINTS
 from ..take import ActorMotion
 
-# The published contact flag allows 0.95 m/s, which a walking foot passes: too loose to pin a foot by.
-_MAX_SPEED = 0.3
+# A foot is pinned below a speed between these, in m/s. The published flag allows 0.95, which a walking
+# foot passes; how far below it a motion's own standing feet stay decides where between them.
+_SURE_SPEED, _FLAG_SPEED = 0.3, 0.95
+_STANDING_PERCENTILE, _STANDING_ROOM = 20.0, 1.5
 # Room above the published heights for shoes and for what the decoder gets wrong.
 _EXTRA_HEIGHT = 0.03
 _MIN_SECONDS = 0.1
@@ -21,15 +23,21 @@ _MIN_SECONDS = 0.1
 def planted_feet(actor: ActorMotion, fps: float) -> np.ndarray:
     """Where each foot joint stands, bool (T, 4): ankle, toe, ankle, toe, as CONTACT_JOINTS.
 
-    A joint stands where the model says so, it is slow, and it is near the floor (y = 0). Gaps shorter
-    than 0.1 s are closed and standing for less than 0.1 s is dropped.
+    A joint stands where the model says so, it is slow, and it is near the floor (y = 0). Slow is 0.3 m/s
+    for motion whose feet stand well, more where those that should stand glide. Gaps shorter than 0.1 s are
+    closed and standing for less than 0.1 s is dropped.
     """
     if actor.frames < 2:
         return actor.foot_contacts > 0.5
     feet = actor.joint_positions[:, CONTACT_JOINTS]
     speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * fps
     low = feet[..., 1] < np.array(CONTACT_HEIGHT) + _EXTRA_HEIGHT
-    stands = (actor.foot_contacts > 0.5) & (speed < _MAX_SPEED) & low
+    flagged = (actor.foot_contacts > 0.5) & low
+    slow = _SURE_SPEED
+    if flagged.any():
+        typical = np.percentile(speed[flagged], _STANDING_PERCENTILE)
+        slow = float(np.clip(_STANDING_ROOM * typical, _SURE_SPEED, _FLAG_SPEED))
+    stands = flagged & (speed < slow)
     shortest = max(int(round(_MIN_SECONDS * fps)), 1)
     # Closed from inside only: a gap at either end of the take is no gap.
     closed = ~_without_short_runs(~stands, shortest, keep_ends=True)

@@ -16,7 +16,7 @@ from .contacts import pivot_steps
 # Time in which a foot glides from its decoded place to the locked one and back.
 _BLEND_SECONDS = 0.2
 # Metres that a foot may be moved. A foot that wants more is gliding on purpose, and is held less.
-_MAX_SHIFT = 0.08
+_MAX_SHIFT = 0.12
 # The knee's own axis decides where the leg is straight, and nowhere else: a share of the bones' plane.
 _HINGE_SHARE = 1e-4
 _LEGS = (("l_hip", "l_knee", "l_ankle", "l_foot", 0), ("r_hip", "r_knee", "r_ankle", "r_foot", 2))

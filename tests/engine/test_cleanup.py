@@ -148,3 +148,42 @@ def test_report_measures_the_result() -> None:
     _, report = clean_pair((standing(drift=0.06), standing(drift=0.0)), FPS)
     assert report.foot_slide_before == pytest.approx(0.03, rel=1e-3)
     assert report.foot_slide_after < 1e-3
+
+
+def shaking_actor(shake: float) -> ActorMotion:
+    """Two seconds of slow swaying with white noise of `shake` radians on every joint."""
+    rng = np.random.default_rng(2)
+    time = np.arange(60) / FPS
+    turns = 0.3 * np.sin(2 * np.pi * 0.8 * time)[:, None, None] * np.ones((1, 22, 3))
+    rotations = quat_exp(turns + shake * rng.standard_normal((60, 22, 3)))
+    root = np.stack([0.2 * time, np.full(60, 0.95), np.zeros(60)], axis=-1)
+    return ActorMotion.from_rotations(root, rotations, np.zeros((60, 4)), SMPL22.offsets)
+
+
+def test_smoothing_is_light_on_calm_motion_and_strong_on_shaking_motion() -> None:
+    calm = shaking_actor(0.0)
+    moved = np.linalg.norm(smooth_actor(calm, FPS).joint_positions - calm.joint_positions, axis=-1)
+    assert moved.max() < 0.002
+    shaking = shaking_actor(0.06)
+    assert jitter(shaking.joint_positions, FPS) > 1500
+    smoothed = smooth_actor(shaking, FPS)
+    assert jitter(smoothed.joint_positions, FPS) < 450
+    error = np.linalg.norm(smoothed.joint_positions - calm.joint_positions, axis=-1).mean()
+    assert error < 0.6 * np.linalg.norm(shaking.joint_positions - calm.joint_positions, axis=-1).mean()
+
+
+def test_feet_that_glide_while_they_should_stand_are_held_too() -> None:
+    actor = shaking_actor(0.0)
+    still = np.zeros_like(actor.joint_positions)
+    still[:, :, 1] = 1.0
+    still[:, (7, 8), 1], still[:, (10, 11), 1] = 0.08, 0.02
+    gliding = still + np.array([1.0, 0.0, 0.0]) * (0.5 * np.arange(60) / FPS)[:, None, None]
+    flags = np.ones((60, 4))
+    for positions, speed in ((still, 0.0), (gliding, 0.5)):
+        motion = ActorMotion(
+            actor.root_translation, actor.joint_rotations, positions, flags, actor.rest_offsets
+        )
+        assert planted_feet(motion, FPS).all(), speed
+    running = still + np.array([1.0, 0.0, 0.0]) * (2.0 * np.arange(60) / FPS)[:, None, None]
+    motion = ActorMotion(actor.root_translation, actor.joint_rotations, running, flags, actor.rest_offsets)
+    assert not planted_feet(motion, FPS).any()
