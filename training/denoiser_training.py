@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .data.latent_pool import CaptionedLatents, LatentPool
@@ -38,9 +39,9 @@ def sentence_vectors(model: InterMoE, states: Tensor, mask: Tensor) -> Tensor:
 class DenoiserTraining(pl.LightningModule):
     """One optimisation step of denoiser and text head."""
 
-    def __init__(self, model: InterMoE, recipe: DenoiserRecipe) -> None:
+    def __init__(self, model: InterMoE, recipe: DenoiserRecipe, cycle: int) -> None:
         super().__init__()
-        self.model, self.recipe = model, recipe
+        self.model, self.recipe, self.cycle = model, recipe, cycle
         self.trained = Conditioned(model)
         self.diffusion = GaussianDiffusion()
 
@@ -57,10 +58,17 @@ class DenoiserTraining(pl.LightningModule):
         self.model.update_capacity_bias()
 
     def configure_optimizers(self):
+        rate = self.recipe.learning_rates[self.cycle]
+        trained = self.trained
+        text_head = [*trained.clipTransEncoder.parameters(), *trained.clip_ln.parameters()]
         optimizer = torch.optim.AdamW(
-            self.trained.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
+            [
+                {"params": trained.denoiser.parameters(), "lr": rate},
+                {"params": text_head, "lr": rate * self.recipe.text_rate},
+            ],
+            weight_decay=self.recipe.weight_decay,
         )
-        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps)
+        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps[self.cycle])
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -97,15 +105,20 @@ def train_denoiser(recipe: Recipe, data: SalsaData, model: InterMoE, run: Path) 
     pool = LatentPool(data.train, model.vae, data.stats, r.windows, r.max_frames, recipe.seed, report=True)
     held_pool = LatentPool(data.held_out, model.vae, data.stats, 64, r.max_frames, recipe.seed)
     split = len(trained)
-    train_set = CaptionedLatents(pool, trained, states[:split], mask[:split], r, recipe.seed)
     held_set = CaptionedLatents(held_pool, held, states[split:], mask[split:], r, recipe.seed)
-    module = DenoiserTraining(model, r)
-    average = AveragedWeights(module.trained, r.ema_decay)
     begun = time.monotonic()
-    fit(module, train_set, r.steps, run, "denoiser", average)
-    module.trained.load_state_dict(average.average.state_dict())
+    both = Conditioned(model)
+    for cycle, steps in enumerate(r.steps):
+        train_set = CaptionedLatents(pool, trained, states[:split], mask[:split], r, recipe.seed + cycle)
+        done = run / f"denoiser-cycle-{cycle + 1}.safetensors"
+        if not done.exists():
+            average = AveragedWeights(both, r.ema_decay)
+            name = f"denoiser-{cycle + 1}"
+            fit(DenoiserTraining(model, r, cycle), train_set, steps, run, name, average)
+            save_average(average, done, run, name)
+        both.load_state_dict(load_file(done))
     model.cpu().eval()
-    save_average(average, run / "denoiser.safetensors", run, "denoiser")
+    save_file(both.state_dict(), run / "denoiser.safetensors")
     scores = {
         "minutes": round((time.monotonic() - begun) / 60, 1),
         "captions": {"trained": len(trained), "held_out": len(held)},

@@ -50,14 +50,19 @@ class DecoderRecipe:
 
 @dataclass(frozen=True)
 class DenoiserRecipe:
-    """Steps of `batch` pairs of min_frames … max_frames frames, cut from `windows` encoded ones."""
+    """Steps of `batch` pairs of min_frames … max_frames frames, cut from `windows` encoded ones.
 
-    steps: int
+    Cycles as in VAERecipe. text_rate: the text head's learning rate in parts of the denoiser's; at the full
+    rate its post-norm layers come to say the same of every sentence.
+    """
+
+    steps: tuple[int, ...]
+    learning_rates: tuple[float, ...]
+    text_rate: float
     batch: int
     min_frames: int
     max_frames: int
     windows: int
-    learning_rate: float
     weight_decay: float
     warm_up: int
     dropout: float
