@@ -111,7 +111,7 @@ class BoneMapping:
         if missing:
             raise RigError(
                 f"'{rig.name}': no bone found for {', '.join(map(slot_label, missing))}; "
-                "pick these bones by hand in the bone mapping, or choose a humanoid armature."
+                "give them usual names, such as Mixamo's, or choose a humanoid armature."
             )
         seen: dict[str, str] = {}
         for row in self.rows:

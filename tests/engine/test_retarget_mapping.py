@@ -165,7 +165,7 @@ def test_missing_bones_are_named_with_what_to_do() -> None:
         for k, v in unreal5().items()
         if "thigh" not in k and "calf" not in k and "foot" not in k and "ball" not in k
     }
-    with pytest.raises(RigError, match=r"left upper leg.*pick these bones by hand"):
+    with pytest.raises(RigError, match=r"left upper leg.*give them usual names"):
         map_bones(rig_of(bones))
     with pytest.raises(RigError, match="no bone found for hips"):
         map_bones(rig_of({"Cube": None, "Door": "Cube"}))
