@@ -27,6 +27,8 @@ IMAGES = ("panel_before.png", "panel_during.png", "panel_after.png")
 
 def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: float) -> int:
     out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob("*.fbx"):  # of a run before, or it would count as this one's
+        left.unlink()
     checks = out / "checks.json"
     checks.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="intermoe-gui-") as profile:

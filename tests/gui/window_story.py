@@ -139,7 +139,7 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
     story.check("mannequins are cast", all(cast) and cast[0] != cast[1], [rig and rig.name for rig in cast])
     fps, end = scene.render.fps, scene.frame_end
     names = [rig.name for rig in cast]
-    settings.duration, settings.seed = 4.0, 7
+    settings.duration, settings.seed = 4.0, 9
     with in_view():
         bpy.ops.ed.undo_push(message="Set Up")
         sidebar()[1].tag_redraw()
