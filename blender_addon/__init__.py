@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import importlib
 
-_MODULES = ("properties", "preferences", "operators", "panels", "ticker", "engine_session")
+ADDON_ID = __name__
+"""The package as Blender knows it; its preferences and its user folder go by this name."""
+
+_MODULES = ("ui.properties", "ui.preferences", "operators", "ui.panels", "ui.ticker", "engine.session")
 
 
 def register() -> None:
@@ -24,4 +27,4 @@ def unregister() -> None:
 
 
 def _call(name: str, function: str) -> None:
-    getattr(importlib.import_module(f".{name}", __package__), function)()
+    getattr(importlib.import_module(f".{name}", __name__), function)()

@@ -19,9 +19,9 @@ import numpy as np
 from intermoe_engine.retarget import PairRetarget, RetargetSettings, RigDescription, RigMotion, retarget_pair
 from intermoe_engine.take import Take
 
-from ..fbx import FbxError, check_fbx, export_fbx, read_fbx
-from ..keyframes import write_action
-from ..rig_reading import read_rig
+from ..rigs.keyframes import write_action
+from ..rigs.reading import read_rig
+from ..takes.fbx import FbxError, check_fbx, export_fbx, read_fbx
 
 ACTOR_FILES = ("actor_a.fbx", "actor_b.fbx")
 START_FRAME = 1

@@ -5,7 +5,8 @@
 
 import bpy
 
-from .. import cast, mannequins
+from .. import mannequins
+from ..takes import cast
 
 
 class INTERMOE_OT_use_selected(bpy.types.Operator):

@@ -5,7 +5,9 @@
 
 import bpy
 
-from .. import engine_session, folders, ticker
+from ..engine import folders
+from ..engine import session as engine_session
+from ..ui import ticker
 
 
 class INTERMOE_OT_check_engine(bpy.types.Operator):

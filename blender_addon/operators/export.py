@@ -5,7 +5,9 @@
 
 import bpy
 
-from .. import engine_session, fbx, take_export
+from ..engine import session as engine_session
+from ..takes import export as take_export
+from ..takes import fbx
 
 
 class INTERMOE_OT_export_fbx(bpy.types.Operator):

@@ -5,7 +5,9 @@
 
 import bpy
 
-from .. import engine_session, take_writer, ticker
+from ..engine import session as engine_session
+from ..takes import writer as take_writer
+from ..ui import ticker
 from .prompts import random_seed
 
 

@@ -8,8 +8,8 @@ import random
 import bpy
 from bpy.props import StringProperty
 
-from .. import bundle_card
-from ..properties import MAX_SEED
+from ..engine import bundle_card
+from ..ui.properties import MAX_SEED
 
 
 class INTERMOE_OT_use_prompt(bpy.types.Operator):

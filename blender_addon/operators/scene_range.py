@@ -5,7 +5,7 @@
 
 import bpy
 
-from .. import take_info
+from ..takes import info as take_info
 
 
 class INTERMOE_OT_fit_scene_range(bpy.types.Operator):

@@ -20,8 +20,8 @@ local = str(Path(bpy.utils.user_resource("EXTENSIONS"), ".local"))
 sys.path.sort(key=lambda folder: not folder.startswith(local))
 
 package = "bl_ext.user_default.intermoe"
-python = importlib.import_module(f"{package}.engine_python")
-session = importlib.import_module(f"{package}.engine_session").current()
+python = importlib.import_module(f"{package}.engine.python")
+session = importlib.import_module(f"{package}.engine.session").current()
 folders = python.package_folders(("intermoe_engine", "onnxruntime"))
 report["engine"] = folders[0]
 report["onnxruntime"] = folders[-1]

@@ -10,7 +10,7 @@ pytest.importorskip("bpy")
 from mathutils import Euler, Quaternion
 
 from blender_addon import space
-from blender_addon.channels import quat_to_euler, rotation_channels
+from blender_addon.rigs.channels import quat_to_euler, rotation_channels
 from intermoe_engine.rotations import quat_from_axis_angle
 from tests.blender.synthetic import same_rotation, wandering
 

@@ -11,7 +11,12 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 import blender_addon  # noqa: E402
-from blender_addon import cast, engine_session, panels, take_export, take_info, ui_text  # noqa: E402
+from blender_addon.engine import session as engine_session  # noqa: E402
+from blender_addon.takes import cast  # noqa: E402
+from blender_addon.takes import export as take_export  # noqa: E402
+from blender_addon.takes import info as take_info  # noqa: E402
+from blender_addon.ui import panels  # noqa: E402
+from blender_addon.ui import text as ui_text  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon import engine_python
+from blender_addon.engine import python as engine_python
 
 
 def test_blenders_own_python_is_found_and_has_this_version() -> None:

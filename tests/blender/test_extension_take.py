@@ -13,8 +13,8 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 import blender_addon  # noqa: E402
-from blender_addon import engine_session  # noqa: E402
-from blender_addon.take_job import Phase  # noqa: E402
+from blender_addon.engine import session as engine_session  # noqa: E402
+from blender_addon.takes.job import Phase  # noqa: E402
 
 PATIENCE = 60.0
 

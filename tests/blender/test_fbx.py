@@ -11,8 +11,8 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from blender_addon import fbx  # noqa: E402
 from blender_addon.headless import pair as pairs  # noqa: E402
+from blender_addon.takes import fbx  # noqa: E402
 from tests.blender.synthetic import swaying_take  # noqa: E402
 
 

@@ -10,8 +10,8 @@ bpy = pytest.importorskip("bpy")
 from mathutils import Euler, Matrix, Quaternion  # noqa: E402
 
 from blender_addon import compat  # noqa: E402
-from blender_addon.keyframes import KeyframeError, write_action  # noqa: E402
-from blender_addon.rig_reading import read_rig  # noqa: E402
+from blender_addon.rigs.keyframes import KeyframeError, write_action  # noqa: E402
+from blender_addon.rigs.reading import read_rig  # noqa: E402
 from blender_addon.space import to_canonical  # noqa: E402
 from intermoe_engine.retarget import RigError, RigMotion, retarget_pair  # noqa: E402
 from tests.blender.synthetic import same_rotation, swaying_take, wandering  # noqa: E402

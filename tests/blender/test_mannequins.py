@@ -12,10 +12,10 @@ import pytest
 bpy = pytest.importorskip("bpy")
 from mathutils import Matrix, Vector  # noqa: E402
 
-from blender_addon.mannequin_mesh import PARTS, build_mesh  # noqa: E402
 from blender_addon.mannequins import KINDS, add_mannequin  # noqa: E402
-from blender_addon.rig_reading import read_rig  # noqa: E402
-from blender_addon.surface_nets import snap_to_surface, surface_nets  # noqa: E402
+from blender_addon.mannequins.mesh import PARTS, build_mesh  # noqa: E402
+from blender_addon.mannequins.surface_nets import snap_to_surface, surface_nets  # noqa: E402
+from blender_addon.rigs.reading import read_rig  # noqa: E402
 from intermoe_engine.retarget import REQUIRED, map_bones  # noqa: E402
 
 NAMES = {

@@ -112,7 +112,7 @@ def timed(owner: object, name: str, seconds: list[float]) -> None:
 
 
 def tell(story: Story, bundle: str) -> Iterator[float]:
-    session = addon("engine_session").current()
+    session = addon("engine.session").current()
     scene = bpy.context.scene
     settings = scene.intermoe
     if bundle:
@@ -170,7 +170,7 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
     # Second press: to the end.
     holds: list[float] = []
     timed(session, "step", holds)
-    timed(addon("take_writer"), "write", holds)
+    timed(addon("takes.writer"), "write", holds)
     settings.steps = 100
     story.longest_freeze()
     with in_view():

@@ -5,9 +5,13 @@
 
 import bpy
 
-from . import bundle_card, cast, engine_session, take_export, take_info
-from .take_job import Phase
-from .ui_text import characters_across, duration_text, wrapped_labels
+from ..engine import bundle_card
+from ..engine import session as engine_session
+from ..takes import cast
+from ..takes import export as take_export
+from ..takes import info as take_info
+from ..takes.job import Phase
+from .text import characters_across, duration_text, wrapped_labels
 
 
 class _Tab:

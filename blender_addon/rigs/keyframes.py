@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from . import compat
+from .. import compat
 from .channels import rotation_channels
 
 if TYPE_CHECKING:

@@ -16,11 +16,13 @@ import bpy
 
 from intermoe_engine.worker import Job, WorkerClient, WorkerError
 
-from . import bundle_card, cast, folders, take_request
-from .engine_python import EnginePython, EnginePythonError, engine_python
-from .engine_settings import engine_settings
-from .take_job import Phase, TakeFiles, TakeJob
-from .take_request import TakeRequest
+from ..takes import cast
+from ..takes import request as take_request
+from ..takes.job import Phase, TakeFiles, TakeJob
+from ..takes.request import TakeRequest
+from . import bundle_card, folders
+from .python import EnginePython, EnginePythonError, engine_python
+from .settings import engine_settings
 
 
 @dataclass(frozen=True)

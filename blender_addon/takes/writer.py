@@ -13,10 +13,11 @@ import numpy as np
 from intermoe_engine.retarget import RigError, RigMotion
 from intermoe_engine.take import Take
 
-from . import compat, keyframes
+from .. import compat
+from ..rigs import keyframes
 from .cast import ROLES
-from .take_job import TakeFiles
-from .take_request import RequestGone, TakeRequest
+from .job import TakeFiles
+from .request import RequestGone, TakeRequest
 
 
 class TakeWriteError(RuntimeError):

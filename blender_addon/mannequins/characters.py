@@ -12,9 +12,9 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .mannequin_mesh import PARTS, SkinnedMesh, build_mesh
-from .mannequin_rigs import Bone, mixamo_bones, rigify_bones
-from .mannequin_shape import Build, landmarks
+from .mesh import PARTS, SkinnedMesh, build_mesh
+from .rigs import Bone, mixamo_bones, rigify_bones
+from .shape import Build, landmarks
 
 
 @dataclass(frozen=True)

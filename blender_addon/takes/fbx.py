@@ -21,7 +21,7 @@ import numpy as np
 
 from intermoe_engine.atomic import replacing
 
-from .space import to_canonical
+from ..space import to_canonical
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "BLENDER": {"axis_forward": "-Z", "axis_up": "Y"},
@@ -112,7 +112,7 @@ def read_fbx(paths: Sequence[str | Path], fps: float, timeout: float = 120.0) ->
 
     fps: the rate to sample at, from the first key to the last. The open file is not touched. Raises FbxError.
     """
-    script = Path(__file__).parent / "headless" / "read_fbx.py"
+    script = Path(__file__).parent.parent / "headless" / "read_fbx.py"
     with tempfile.TemporaryDirectory(prefix="intermoe-fbx-") as folder:
         output = Path(folder) / "heads.npz"
         arguments = [str(output), repr(float(fps)), *(str(Path(path).resolve()) for path in paths)]

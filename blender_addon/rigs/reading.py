@@ -11,7 +11,7 @@ import numpy as np
 from intermoe_engine.retarget.errors import RigError
 from intermoe_engine.retarget.rig import RigDescription
 
-from .space import canonical_world_matrix
+from ..space import canonical_world_matrix
 
 
 def read_rig(armature_object: bpy.types.Object) -> RigDescription:

@@ -7,8 +7,9 @@
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from . import engine_session
-from .ui_text import wrapped_labels
+from .. import ADDON_ID
+from ..engine import session as engine_session
+from .text import wrapped_labels
 
 _ICONS = {"ok": "CHECKMARK", "note": "INFO", "failed": "ERROR"}
 
@@ -16,7 +17,7 @@ _ICONS = {"ok": "CHECKMARK", "note": "INFO", "failed": "ERROR"}
 class InterMoEPreferences(bpy.types.AddonPreferences):
     """Settings of the engine. Changes take effect at the next Generate."""
 
-    bl_idname = __package__ or "blender_addon"
+    bl_idname = ADDON_ID
 
     bundle: StringProperty(
         name="Bundle",

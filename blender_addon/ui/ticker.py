@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import engine_session
+from ..engine import session as engine_session
 
 INTERVAL_SECONDS = 0.1
 _WRITABLE_MODES = {"OBJECT", "POSE"}

@@ -9,6 +9,8 @@ import bpy
 
 from intermoe_engine.paths import writable_cache_folder
 
+from .. import ADDON_ID
+
 
 def takes() -> Path:
     """The folder of generated takes, created."""
@@ -22,7 +24,7 @@ def log_file() -> Path:
 
 def _folder(name: str) -> Path:
     try:
-        return Path(bpy.utils.extension_path_user(__package__ or "", path=name, create=True))
+        return Path(bpy.utils.extension_path_user(ADDON_ID, path=name, create=True))
     except ValueError:  # not installed as an extension: command line, tests
         folder = writable_cache_folder() / name
         folder.mkdir(parents=True, exist_ok=True)

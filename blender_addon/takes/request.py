@@ -17,9 +17,9 @@ import numpy as np
 
 from intermoe_engine.retarget import map_bones
 
-from . import rig_reading
+from ..rigs.reading import read_rig
+from ..space import CANONICAL_FROM_BLENDER
 from .cast import ROLES, RigHandle
-from .space import CANONICAL_FROM_BLENDER
 
 
 class RequestGone(ValueError):
@@ -129,7 +129,7 @@ def check_rigs(request: TakeRequest) -> None:
     A tenth of a second for the largest rigs. Raises RequestGone, RigError.
     """
     for rig in request.rigs():
-        map_bones(rig_reading.read_rig(rig))
+        map_bones(read_rig(rig))
 
 
 def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
     """
     axes = np.eye(4)
     axes[:3, :3] = CANONICAL_FROM_BLENDER
-    rig_a, rig_b = (rig_reading.read_rig(rig) for rig in request.rigs())
+    rig_a, rig_b = (read_rig(rig) for rig in request.rigs())
     return {
         "take": str(take),
         "rig_a": rig_a.to_dict(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .mannequin_shape import (
+from .shape import (
     FINGERS,
     Build,
     Capsule,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .mannequin_shape import FINGERS
+from .shape import FINGERS
 
 
 @dataclass(frozen=True)

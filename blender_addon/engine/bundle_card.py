@@ -19,7 +19,7 @@ from intermoe_engine.bundle.card import BundleCard
 from intermoe_engine.bundle.errors import BundleError
 from intermoe_engine.bundle.store import open_store, read_card
 
-from .engine_settings import engine_settings
+from .settings import engine_settings
 
 
 @dataclass(frozen=True)

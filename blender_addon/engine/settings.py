@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import bpy
 
+from .. import ADDON_ID
+
 
 @dataclass(frozen=True)
 class EngineSettings:
@@ -21,7 +23,7 @@ class EngineSettings:
 
 def engine_settings(context: bpy.types.Context) -> EngineSettings:
     """What the preferences say; the defaults where the extension runs without being installed."""
-    addon = context.preferences.addons.get(__package__ or "")
+    addon = context.preferences.addons.get(ADDON_ID)
     if addon is None or addon.preferences is None:
         return EngineSettings()
     chosen = addon.preferences
