@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`intermoe train prepare|…`: motion data to a cache, and a cache to a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import EngineError
+
+EXTRA = 'training needs more packages; install them with: pip install "intermoe-blender[train]"'
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add `train` with its actions."""
+    parser = subparsers.add_parser("train", help="prepare motion data and train a model on it")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_prepare(actions)
+
+
+def _add_prepare(actions: argparse._SubParsersAction) -> None:
+    parser = actions.add_parser(
+        "prepare",
+        help="motion data of any known format into one cache",
+        description=(
+            "Read motion data into a cache of compact shards. Clips that are unfit are listed with the reason in "
+            "CACHE/rejected.tsv; CACHE/contact_sheet.png shows random samples. What is done already is skipped, "
+            "so an interrupted run is continued by the same command."
+        ),
+    )
+    parser.add_argument(
+        "sources", nargs="+", type=Path, metavar="SOURCE", help="a folder or file of motion data"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="CACHE", help="folder of the cache"
+    )
+    parser.add_argument("--format", default="auto", metavar="F", help="format of the sources (default: auto)")
+    parser.add_argument("--captions", type=Path, metavar="FILE", help="table of captions (TSV)")
+    parser.add_argument(
+        "--split",
+        default="own",
+        metavar="S",
+        help="own (default: as the source says), train, val, test, or shares such as 80/10/10",
+    )
+    parser.add_argument(
+        "--body-models", type=Path, metavar="DIR", help="folder of SMPL-X model files (Inter-X)"
+    )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read (default 1)")
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    try:
+        from training.prepare import run
+    except ImportError as error:
+        raise EngineError(f"{EXTRA} ({error})") from error
+    return run(args)
