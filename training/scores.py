@@ -17,6 +17,7 @@ import numpy as np
 
 from intermoe_engine.bundle import Bundle
 from intermoe_engine.generate import Engine, GenerateRequest
+from intermoe_engine.measures import low_toe_speeds, toe_floor
 
 from .data.cmu import load_cmu_pair
 from .data.salsa_captions import salsa_captions, split_captions
@@ -31,27 +32,22 @@ def pair_scores(positions: np.ndarray, fps: float = 30.0) -> dict[str, float]:
 
     distance_m: median distance of the pelvises on the ground. closest_m: smallest distance of two joints of
     the two people. wrists_m: median of the smallest distance between their wrists. slide_mm_s: mean ground
-    speed of the lower toe while it is within 3 cm of its lowest (the 10th percentile over the motion).
-    toe_m: that lowest height. jerk_m_s3: mean length of the third derivative of all joints. speed_a, speed_b:
+    speed of the lower toe near its own floor, as `intermoe_engine.measures` says. toe_m: the height of that
+    floor. jerk_m_s3: mean length of the third derivative of all joints. speed_a, speed_b:
     mean speed of the joints, 0 for a frozen person.
     """
     between = positions[0, :, 0] - positions[1, :, 0]
     pairs = np.linalg.norm(positions[0][:, :, None] - positions[1][:, None], axis=-1)
     toes = positions[:, :, [10, 11]]
-    floor = np.percentile(toes[..., 1].min(axis=2), 10, axis=1)
-    speed = np.linalg.norm(np.diff(toes[..., [0, 2]], axis=1), axis=-1) * fps
-    lower = np.argmin(toes[:, :-1, :, 1], axis=2)[..., None]
-    low_speed = np.take_along_axis(speed, lower, axis=2)[..., 0]
-    low_height = np.take_along_axis(toes[:, :-1, :, 1], lower, axis=2)[..., 0]
-    planted = low_height < floor[:, None] + 0.03
+    slide = np.concatenate([low_toe_speeds(person, fps) for person in toes])
     jerk = np.linalg.norm(np.diff(positions, n=3, axis=1), axis=-1) * fps**3
     joint_speed = np.linalg.norm(np.diff(positions, axis=1), axis=-1).mean(axis=(1, 2)) * fps
     return {
         "distance_m": float(np.median(np.hypot(between[:, 0], between[:, 2]))),
         "closest_m": float(pairs.min()),
         "wrists_m": float(np.median(pairs[:, [20, 20, 21, 21], [20, 21, 20, 21]].min(axis=1))),
-        "slide_mm_s": float(low_speed[planted].mean() * 1000),
-        "toe_m": float(floor.mean()),
+        "slide_mm_s": float(slide.mean() * 1000),
+        "toe_m": float(np.mean([toe_floor(person) for person in toes])),
         "jerk_m_s3": float(jerk.mean()),
         "speed_a_m_s": float(joint_speed[0]),
         "speed_b_m_s": float(joint_speed[1]),

@@ -112,13 +112,16 @@ def _report(
         "warnings": answer["warnings"],
         "seconds": seconds,
         "seconds_in_engine": engine_seconds,
-        "foot_slide_mm_s": {
-            role: actor["foot_slide_mm_s"] for role, actor in zip("AB", retarget["actors"], strict=True)
-        },
+        "foot_slide_mm_s": _by_role(retarget, "foot_slide_mm_s"),
+        "foot_slide_in_take_mm_s": _by_role(retarget, "foot_slide_source_mm_s"),
         "cleanup": take.meta.get("cleanup"),
         "retarget": retarget,
         "versions": {"intermoe": __version__, "python": platform.python_version(), "blender": _blender()},
     }
+
+
+def _by_role(retarget: dict[str, Any], figure: str) -> dict[str, float | None]:
+    return {role: actor[figure] for role, actor in zip("AB", retarget["actors"], strict=True)}
 
 
 def _blender() -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The last take in words: frames, distance between the people, foot slide, scale."""
+"""The last take in words: frames, distance between the people, scale."""
 # Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
 # pyright: reportAttributeAccessIssue=false
 
@@ -15,8 +15,6 @@ def rows(take: bpy.types.PropertyGroup) -> list[tuple[str, str]]:
     ]
     if take.distance_median > 0:
         lines.append(("Hip distance", f"{take.distance_median:.2f} m, least {take.distance_min:.2f} m"))
-    if take.foot_slide >= 0:
-        lines.append(("Foot slide", f"{take.foot_slide:.0f} mm/s"))
     lines.append(("Pair scale", f"{take.pair_scale:.3f}"))
     return lines
 

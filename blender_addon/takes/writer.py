@@ -15,6 +15,7 @@ from intermoe_engine.take import Take
 
 from .. import compat
 from ..rigs import keyframes
+from . import quality
 from .cast import ROLES
 from .job import TakeFiles
 from .request import RequestGone, TakeRequest
@@ -75,8 +76,7 @@ def _note(
     take.pair_scale = files.report["pair_scale"]
     distance = take.pair_scale * _hip_distance(Take.load(files.take))
     take.distance_min, take.distance_median = float(distance.min()), float(np.median(distance))
-    slides = [actor["foot_slide_mm_s"] for actor in files.report["actors"]]
-    take.foot_slide = max((slide for slide in slides if slide is not None), default=-1.0)
+    take.report = quality.to_text(files.report)
 
 
 def _hip_distance(take: Take) -> np.ndarray:

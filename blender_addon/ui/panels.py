@@ -10,6 +10,7 @@ from ..engine import session as engine_session
 from ..takes import cast
 from ..takes import export as take_export
 from ..takes import info as take_info
+from ..takes import quality as take_quality
 from ..takes.job import Phase
 from .text import characters_across, duration_text, wrapped_labels
 
@@ -81,6 +82,7 @@ class INTERMOE_PT_result(_Tab, bpy.types.Panel):
             left.alignment = "RIGHT"
             left.label(text=name)
             split.label(text=value)
+        _draw_quality(layout, take)
         if take_info.outside_scene_range(take, context.scene):
             layout.operator("intermoe.fit_scene_range", icon="PREVIEW_RANGE")
         layout.operator("intermoe.apply_take", icon="ARMATURE_DATA")
@@ -114,6 +116,23 @@ class INTERMOE_PT_export(_Tab, bpy.types.Panel):
         note.active = False
         for name in names:
             note.label(text=name)
+
+
+def _draw_quality(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> None:
+    rows = take_quality.rows(take.report)
+    if not rows:
+        return
+    grid = layout.box().column(align=True)
+    for row in (take_quality.QualityRow("", "In the take", "Here"), *rows):
+        split = grid.split(factor=0.44)
+        left = split.row()
+        left.active = False
+        left.label(text=row.name)
+        for value in (row.before, row.after):
+            cell = split.row()
+            cell.alignment = "RIGHT"
+            cell.active = bool(row.name)
+            cell.label(text=value)
 
 
 def _draw_prompt(

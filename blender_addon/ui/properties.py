@@ -151,7 +151,7 @@ class InterMoETakeInfo(bpy.types.PropertyGroup):
     pair_scale: FloatProperty(name="Pair Scale")
     distance_min: FloatProperty(name="Smallest Hip Distance")
     distance_median: FloatProperty(name="Median Hip Distance")
-    foot_slide: FloatProperty(name="Foot Slide", description="mm/s of the worse character; -1: not known")
+    report: StringProperty(name="Report", description="What the retargeter measured, as JSON")
 
     @property
     def exists(self) -> bool:

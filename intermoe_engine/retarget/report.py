@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..measures import NEAR_FLOOR, low_toe_speeds
 from ..rotations import quat_rotate
 from .actor import ActorRetarget
 from .hands import ArmReach, HandContact
@@ -30,8 +31,10 @@ def pair_report(
 ) -> dict[str, Any]:
     """Plain numbers, ready for JSON: lengths in mm, speeds in mm/s, angles in degrees.
 
-    foot_slide: mean ground speed of each foot's support (the stiller of ankle and toe joint) between
-    frames in which it is down, of the source times the pair's scale and of the target.
+    foot_slide: mean ground speed of the lower toe near its own floor (`measures.low_toe_speeds`), of the
+    source times the pair's scale and of the target. foot_slide_in_contact: the same of each foot's support
+    (the stiller of ankle and toe joint) between frames in which the take calls it down, so feet that should
+    stand and were not found standing are left out.
     hip_distance_error: how far the ground distance between the two pelvises is from the take's times the
     scale. hand_gap_error: how far the distances of joined wrists are from the take's times the scale,
     before and after the hands were brought together.
@@ -91,14 +94,17 @@ def _actor(actor: ActorRetarget, joints: dict[str, np.ndarray], scale: float, fp
     if unmapped:
         warnings.append(f"'{actor.rig.name}': not mapped: {', '.join(map(slot_label, unmapped))}.")
     angle = np.concatenate(angles)
+    source_toes = source.positions[:, [SIDE_JOINTS[s]["foot"] for s in SIDES]]
     return {
         "rig": actor.rig.name,
         "preset": mapping.preset,
         "bones_mapped": len(mapping.keyed_bones),
         "rows_empty": unmapped,
         "leg_ratio": round(actor.leg_ratio, 6),
-        "foot_slide_source_mm_s": _mean_mm(slide_source),
-        "foot_slide_mm_s": _mean_mm(slide_target),
+        "foot_slide_source_mm_s": _mean_mm([low_toe_speeds(scale * source_toes, fps, scale * NEAR_FLOOR)]),
+        "foot_slide_mm_s": _mean_mm([low_toe_speeds(_toes(actor, local), fps, scale * NEAR_FLOOR)]),
+        "foot_slide_in_contact_source_mm_s": _mean_mm(slide_source),
+        "foot_slide_in_contact_mm_s": _mean_mm(slide_target),
         "floor_penetration_mm": _penetration(actor, local),
         "limb_direction_error_deg": {
             "median": round(float(np.median(angle)), 3),
@@ -106,6 +112,16 @@ def _actor(actor: ActorRetarget, joints: dict[str, np.ndarray], scale: float, fp
         },
         "warnings": warnings,
     }
+
+
+def _toes(actor: ActorRetarget, local: dict[str, np.ndarray]) -> np.ndarray:
+    """(T, 2, 3) both toe joints; where a rig has none, the point of the foot where the take has its own."""
+    toes = []
+    for s in SIDES:
+        turn = actor.source.quaternions[:, SIDE_JOINTS[s]["ankle"]]
+        guess = local[f"{s}_ankle"] + quat_rotate(turn, actor.foot_shape(s).toe_offset)
+        toes.append(local.get(f"{s}_foot", guess))
+    return np.stack(toes, axis=1)
 
 
 def _penetration(actor: ActorRetarget, local: dict[str, np.ndarray]) -> float | None:

@@ -15,6 +15,7 @@ from blender_addon.engine import session as engine_session  # noqa: E402
 from blender_addon.takes import cast  # noqa: E402
 from blender_addon.takes import export as take_export  # noqa: E402
 from blender_addon.takes import info as take_info  # noqa: E402
+from blender_addon.takes import quality as take_quality  # noqa: E402
 from blender_addon.ui import panels  # noqa: E402
 from blender_addon.ui import text as ui_text  # noqa: E402
 
@@ -137,9 +138,13 @@ def test_result_and_export_are_shown_after_a_take(scene: bpy.types.Scene) -> Non
     take = scene.intermoe_take
     take.path, take.prompt, take.seed = "/tmp/take.npz", "two people dance", 7
     take.frame_start, take.frame_end, take.pair_scale = 1, 400, 1.05
-    take.distance_min, take.distance_median, take.foot_slide = 0.25, 0.5, 12.4
+    take.distance_min, take.distance_median = 0.25, 0.5
+    slides = [{"foot_slide_source_mm_s": 1112.4, "foot_slide_mm_s": 87.0}] * 2
+    take.report = take_quality.to_text({"actors": slides})
     text = drawn(*panels.CLASSES)
-    assert "1 – 400" in text and "0.50 m, least 0.25 m" in text and "12 mm/s" in text
+    assert (
+        "1 – 400" in text and "0.50 m, least 0.25 m" in text and "low foot glides\n1.11 m/s\n0.09 m/s" in text
+    )
     assert "two people dance (seed 7)" in text, "the panel shows another request by now"
     assert "Fit Scene Range" in text and "Export FBX" in text
     take_info.fit_scene_range(take, scene)
