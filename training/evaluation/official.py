@@ -88,7 +88,7 @@ def _collect(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _infer_config(tensors: Mapping[str, Tensor], heads: int) -> EvaluatorConfig:
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Any] = {}
     missing: set[str] = set()
     misshapen: list[str] = []
     for size, (key, dimensions, axis) in _SOURCES.items():

@@ -101,6 +101,8 @@ class EncoderLayers(nn.Module):
 class SequencePositions(nn.Module):
     """Adds the sinusoidal position table, then dropout."""
 
+    pe: Tensor
+
     def __init__(self, width: int, length: int, dropout: float) -> None:
         super().__init__()
         self.register_buffer("pe", sinusoidal_table(length, width), persistent=False)
@@ -134,6 +136,9 @@ class MotionTower(nn.Module):
 
 class PairEvaluator(nn.Module):
     """Embeddings of pair motions and of sentences, both of length `latent_scale`."""
+
+    feature_mean: Tensor
+    feature_std: Tensor
 
     def __init__(self, config: EvaluatorConfig) -> None:
         super().__init__()
