@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import Cancelled, EngineError, RequestError
-from . import bundle, doctor, generate, retarget, train, worker
+from . import bench, bundle, doctor, generate, retarget, train, worker
 
-COMMANDS = (generate, retarget, bundle, train, doctor, worker)
+COMMANDS = (generate, retarget, bundle, train, bench, doctor, worker)
 
 
 def build_parser() -> argparse.ArgumentParser:
