@@ -31,13 +31,15 @@ class LoaderOptions:
     """What a user may say about a source.
 
     captions: a table of captions (TSV; see each loader). names: read only these clips. body_models: the
-    folder of SMPL-X model files. fps: frame rate to aim at, where the format allows a choice.
+    folder of SMPL-X model files. fps: frame rate to aim at, where the format allows a choice. source_fps:
+    the frame rate of files that do not say it themselves, where it is not the usual one.
     """
 
     captions: Path | None = None
     names: frozenset[str] | None = None
     body_models: Path | None = None
     fps: float = 30.0
+    source_fps: float | None = None
 
     def wants(self, name: str) -> bool:
         """Whether the clip of that name is asked for."""
