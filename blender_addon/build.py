@@ -14,11 +14,15 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 from intermoe_engine import __version__ as ENGINE_VERSION
+
+from .mannequins import mesh_cache
+from .mannequins.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDON = ROOT / "blender_addon"
@@ -67,10 +71,23 @@ def build_extension(
             relative = path.relative_to(ADDON)
             if path.suffix in {".py", ".json"} and relative.as_posix() not in _LEFT_OUT:
                 _add(archive, relative.as_posix(), path.read_bytes())
+        for name, data in mannequin_meshes().items():
+            _add(archive, f"mannequins/{mesh_cache.PACKAGED.name}/{name}", data, zipfile.ZIP_STORED)
         for wheel in wheels:
             _add(archive, f"wheels/{wheel.name}", wheel.read_bytes(), zipfile.ZIP_STORED)
     os.replace(temporary, target)
     return target
+
+
+def mannequin_meshes() -> dict[str, bytes]:
+    """The meshes of the mannequins, by file name: built here so that no user waits for it."""
+    meshes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS.values():
+            path = Path(folder, mesh_cache.file_name(kind.build))
+            mesh_cache.save(mesh_cache.mesh_of(kind.build), path)
+            meshes[path.name] = path.read_bytes()
+    return meshes
 
 
 def manifest_with_wheels(names: list[str]) -> str:

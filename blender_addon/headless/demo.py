@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         start = time.perf_counter()
         job = client.request("generate", _request(args), console.progress)
         with console.stage("characters", "two characters built"):
-            from ..mannequins import KINDS, add_mannequin
+            from ..mannequins.characters import add_mannequin
+            from ..mannequins.kinds import KINDS
             from ..space import to_blender
             from . import pair as pairs
             from . import render

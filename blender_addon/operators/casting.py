@@ -5,7 +5,8 @@
 
 import bpy
 
-from .. import mannequins
+from ..mannequins.characters import add_mannequin
+from ..mannequins.kinds import KINDS
 from ..takes import cast
 
 
@@ -56,11 +57,11 @@ class INTERMOE_OT_add_mannequins(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = context.scene.intermoe
-        first, second = mannequins.KINDS
+        first, second = KINDS
         if context.window is not None:
             context.window.cursor_set("WAIT")
-        settings.actor_a = mannequins.add_mannequin(first, (-0.5, 0.0, 0.0))
-        settings.actor_b = mannequins.add_mannequin(second, (0.5, 0.0, 0.0))
+        settings.actor_a = add_mannequin(first, (-0.5, 0.0, 0.0))
+        settings.actor_b = add_mannequin(second, (0.5, 0.0, 0.0))
         if context.window is not None:
             context.window.cursor_set("DEFAULT")
         return {"FINISHED"}

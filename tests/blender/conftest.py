@@ -25,7 +25,8 @@ def mannequin_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .blend with both mannequins, Terra and Slate, at the origin."""
     import bpy
 
-    from blender_addon.mannequins import KINDS, add_mannequin
+    from blender_addon.mannequins.characters import add_mannequin
+    from blender_addon.mannequins.kinds import KINDS
 
     bpy.ops.wm.read_homefile(use_empty=True)
     for kind in KINDS:

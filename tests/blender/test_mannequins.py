@@ -12,7 +12,9 @@ import pytest
 bpy = pytest.importorskip("bpy")
 from mathutils import Matrix, Vector  # noqa: E402
 
-from blender_addon.mannequins import KINDS, add_mannequin  # noqa: E402
+from blender_addon.mannequins import mesh_cache  # noqa: E402
+from blender_addon.mannequins.characters import add_mannequin  # noqa: E402
+from blender_addon.mannequins.kinds import KINDS  # noqa: E402
 from blender_addon.mannequins.mesh import PARTS, build_mesh  # noqa: E402
 from blender_addon.mannequins.surface_nets import snap_to_surface, surface_nets  # noqa: E402
 from blender_addon.rigs.reading import read_rig  # noqa: E402
@@ -179,3 +181,27 @@ def test_surface_nets_find_a_sphere() -> None:
     assert ((normal * a).sum(-1) > 0).all()  # outward
     assert abs(np.linalg.norm(normal, axis=-1).sum() / (4 * np.pi * radius**2) - 1) < 0.01
     assert len(vertices) - 2 * len(quads) + len(quads) == 2  # Euler: V - E + F, with two edges a quad
+
+
+def test_a_mesh_is_built_once_and_read_from_disk_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERMOE_CACHE", str(tmp_path))
+    built: list[str] = []
+
+    def counted(build):
+        built.append(str(build))
+        return build_mesh(build, spacing=0.03, hand_spacing=0.015)
+
+    monkeypatch.setattr(mesh_cache, "build_mesh", counted)
+    build = KINDS["terra"].build
+    first, second = mesh_cache.mesh_of(build), mesh_cache.mesh_of(build)
+    assert len(built) == 1
+    assert np.array_equal(first.quads, second.quads) and np.array_equal(first.parts, second.parts)
+    assert np.abs(first.vertices - second.vertices).max() < 1e-6
+    assert np.abs(first.weights - second.weights).max() < 1e-6
+    assert mesh_cache.file_name(build) != mesh_cache.file_name(KINDS["slate"].build)
+    file = next((tmp_path / "mannequins").iterdir())
+    file.write_bytes(file.read_bytes()[:1000])  # torn by a crash of the machine
+    mesh_cache.mesh_of(build)
+    assert len(built) == 2
