@@ -16,7 +16,7 @@ import bpy
 
 from intermoe_engine.worker import Job, WorkerClient, WorkerError
 
-from ..takes import cast
+from ..takes import cast, store
 from ..takes import request as take_request
 from ..takes.job import Phase, TakeFiles, TakeJob
 from ..takes.request import TakeRequest
@@ -83,6 +83,7 @@ class EngineSession:
         if not path.is_file():
             self.fail(f"The take file {path} is gone: generate again")
             return
+        store.touch(path)
         self._start(context, take_request.of_last_take(context.scene), None, path)
 
     def start_check(self, context: bpy.types.Context) -> None:
@@ -124,6 +125,7 @@ class EngineSession:
         if self.job is not None:
             self.job.finish()
             self.say(". ".join([message, *self.job.warnings]))
+            store.prune(folders.takes(), engine_settings(bpy.context).keep_takes, store.needed())
 
     def cancel(self) -> None:
         """Drop the running job at once, whatever the worker is doing."""

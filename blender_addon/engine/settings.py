@@ -14,11 +14,12 @@ from .. import ADDON_ID
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Empty paths stand for the starter bundle and for Blender's own Python."""
+    """Empty paths stand for the starter bundle and for Blender's own Python; keep_takes 0 for all."""
 
     bundle: str = ""
     device: str = "auto"
     python: str = ""
+    keep_takes: int = 50
 
 
 def engine_settings(context: bpy.types.Context) -> EngineSettings:
@@ -31,4 +32,5 @@ def engine_settings(context: bpy.types.Context) -> EngineSettings:
         bundle=bpy.path.abspath(chosen.bundle) if chosen.bundle else "",
         device=chosen.device,
         python=bpy.path.abspath(chosen.python) if chosen.python else "",
+        keep_takes=chosen.keep_takes,
     )

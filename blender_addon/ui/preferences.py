@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the engine, its weights and its device come from."""
+"""Where the engine, its weights and its device come from, and how many takes stay on disk."""
 
 # Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from .. import ADDON_ID
 from ..engine import session as engine_session
@@ -40,6 +40,14 @@ class InterMoEPreferences(bpy.types.AddonPreferences):
         "intermoe-blender. Empty: Blender's own, with the packages that the extension carries",
         subtype="FILE_PATH",
     )
+    keep_takes: IntProperty(
+        name="Keep Takes",
+        description="How many of the newest takes stay on disk (50 of six seconds are 10 MB); 0 keeps all. "
+        "Those that an open scene plays stay in any case",
+        default=50,
+        min=0,
+        max=100_000,
+    )
 
     def draw(self, _context: bpy.types.Context) -> None:
         layout = self.layout
@@ -56,6 +64,11 @@ class InterMoEPreferences(bpy.types.AddonPreferences):
             column = layout.box().column(align=True)
             for line in report:
                 wrapped_labels(column, line.text, 90, _ICONS[line.state])
+        layout.separator()
+        layout.prop(self, "keep_takes")
+        row = layout.row(align=True)
+        row.operator("intermoe.open_takes", icon="FILE_FOLDER")
+        row.operator("intermoe.delete_takes", icon="TRASH")
 
 
 def register() -> None:

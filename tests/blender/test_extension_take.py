@@ -13,6 +13,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 import blender_addon  # noqa: E402
+from blender_addon.engine import folders  # noqa: E402
 from blender_addon.engine import session as engine_session  # noqa: E402
 from blender_addon.takes.job import Phase  # noqa: E402
 
@@ -249,8 +250,13 @@ def test_check_engine_reports_every_part(scene: bpy.types.Scene) -> None:
         assert part in report, report
 
 
-def test_takes_lie_outside_the_extension(scene: bpy.types.Scene) -> None:
+def test_takes_lie_outside_the_extension_and_old_ones_go(scene: bpy.types.Scene) -> None:
+    old = [folders.takes() / f"take-{i}-old.npz" for i in range(60)]
+    for path in old:
+        path.write_bytes(b"")
+        os.utime(path, (1_000_000, 1_000_000))
     bpy.ops.intermoe.generate()
     drive()
+    assert len(list(folders.takes().glob("take-*.npz"))) == 50
     path = Path(scene.intermoe_take.path)
     assert path.is_file() and Path(blender_addon.__file__).parent not in path.parents
