@@ -39,8 +39,8 @@ NAMES = tuple(row[0] for row in _BODY)
 RADII = np.array([row[3] for row in _BODY])
 HANDS = (NAMES.index("l_hand"), NAMES.index("r_hand"))
 
-_POINTS = 96
-_FRAMES_AT_ONCE = 16
+POINTS = 256
+_ROWS_AT_ONCE = 256
 
 
 def _weights() -> tuple[np.ndarray, np.ndarray]:
@@ -101,64 +101,65 @@ def surface_distances(a: Capsules, b: Capsules) -> np.ndarray:
     return axes - a.radius[:, None] - b.radius
 
 
-def shared_volume(a: Capsules, b: Capsules, points: int = _POINTS) -> np.ndarray:
+def shared_volume(a: Capsules, b: Capsules, points: int = POINTS) -> np.ndarray:
     """Volume (T,) in m³ of what lies inside both bodies, each the union of its capsules.
 
-    Integrated over quasi-random points in a's capsules, `points` in the cylinder and as many in the two
-    half balls of each; a point that several of a's capsules hold counts for each in part.
+    Integrated over quasi-random points in those of a's capsules that meet one of b's, `points` in the
+    cylinder and as many in the two half balls of each; a point that several of a's capsules hold counts
+    for each in part. With 256 points the error of a body's volume is a few percent of one capsule's.
     """
     volume = np.zeros(len(a.start))
-    near = np.flatnonzero((surface_distances(a, b) < 0).any(axis=(1, 2)))
-    for first in range(0, len(near), _FRAMES_AT_ONCE):
-        frames = near[first : first + _FRAMES_AT_ONCE]
-        own, other = a.frames(frames), b.frames(frames)
-        where, weight = _interior_points(own, points)
-        inside = _holds(other, where).any(axis=-1)
+    frame, own, other = np.nonzero(surface_distances(a, b) < 0)
+    # Rows (frame, own capsule), each with the run of b's capsules that it meets.
+    begins = np.flatnonzero(np.diff(frame * len(a.radius) + own, prepend=-1))
+    ends = np.append(begins[1:], len(frame))
+    for first in range(0, len(begins), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        triples = slice(begins[rows][0], ends[rows][-1])
+        t, c = frame[begins[rows]], own[begins[rows]]
+        where, weight = _interior_points(a.start[t, c], a.end[t, c], a.radius[c], points)
+        row = np.repeat(np.arange(len(t)), ends[rows] - begins[rows])
+        ft, fc = frame[triples], other[triples]
+        held = _within(b.start[ft, fc, None], b.end[ft, fc, None], b.radius[fc, None], where[row])
+        inside = np.logical_or.reduceat(held, begins[rows] - begins[rows][0], axis=0)
         # Only what is shared needs to know in how many capsules of its own body it lies.
-        t, n = np.nonzero(inside)
-        holders = _count_holders(own, t, where[t, n])
-        volume[frames] = np.bincount(t, weight[t, n] / np.maximum(holders, 1), len(frames))
+        r, n = np.nonzero(inside)
+        start, end = a.start[t[r]], a.end[t[r]]
+        holders = _within(start, end, a.radius, where[r, n][:, None]).sum(axis=-1)
+        volume += np.bincount(t[r], weight[r, n] / np.maximum(holders, 1), len(volume))
     return volume
 
 
-def body_volume(capsules: Capsules, points: int = _POINTS) -> np.ndarray:
+def body_volume(capsules: Capsules, points: int = POINTS) -> np.ndarray:
     """Volume (T,) in m³ of the union of a body's capsules."""
     return shared_volume(capsules, capsules, points)
 
 
-def _interior_points(capsules: Capsules, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (T, C * 2 * points, 3) uniform inside each capsule's parts, and the volume (T, …) of each."""
-    axis = capsules.end - capsules.start
-    length = np.linalg.norm(axis, axis=-1, keepdims=True)
-    up = np.where(length > 1e-9, axis / np.maximum(length, 1e-9), np.array([0.0, 0.0, 1.0]))
+def _interior_points(
+    start: np.ndarray, end: np.ndarray, radius: np.ndarray, points: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (R, 2 * points, 3) uniform inside the two parts of R capsules, and the volume of each.
+
+    start, end (R, 3), radius (R,). The parts are the cylinder and the ball that its two caps make.
+    """
+    length = np.linalg.norm(end - start, axis=-1)[:, None]
+    up = np.where(length > 1e-9, (end - start) / np.maximum(length, 1e-9), np.array([0.0, 0.0, 1.0]))
     right, front = _perpendiculars(up)
-    radius = capsules.radius[:, None]
     unit = qmc.Halton(3, scramble=False).random(points + 1)[1:]  # the first point is a corner
-    disc = np.sqrt(unit[:, 1]) * radius
-    ball = np.cbrt(unit[:, 1]) * radius
-    height = 2.0 * unit[:, 0] - 1.0
-    around, ring = 2.0 * np.pi * unit[:, 2], np.sqrt(1.0 - height**2)
-    cos, sin = np.cos(around), np.sin(around)
-
-    def placed(along: np.ndarray, out: np.ndarray) -> np.ndarray:
-        # along (T, C, n) metres from the start on the axis; out (C, n) metres from the axis.
-        sideways = (out * cos)[..., None] * right[:, :, None] + (out * sin)[..., None] * front[:, :, None]
-        return capsules.start[:, :, None] + along[..., None] * up[:, :, None] + sideways
-
-    cylinder = placed(length * unit[:, 0], disc)
-    # The upper half of the ball sits on the end, the lower one on the start.
-    caps = placed((ball * height) + length * (height > 0), ball * ring)
-    where = np.concatenate([cylinder, caps], axis=2)
-    volumes = np.stack(
-        [
-            np.pi * capsules.radius**2 * length[..., 0],
-            np.broadcast_to(4.0 / 3.0 * np.pi * capsules.radius**3, length.shape[:2]),
-        ],
-        axis=-1,
+    height, angle = 2.0 * unit[:, 0] - 1.0, 2.0 * np.pi * unit[:, 2]
+    shell = np.cbrt(unit[:, 1])
+    # Metres along the axis from the start, and in units of the radius away from it.
+    along = np.concatenate(
+        # The upper half of the ball sits on the end, the lower one on the start.
+        [length * unit[:, 0], radius[:, None] * shell * height + length * (height > 0)],
+        axis=1,
     )
-    weight = np.repeat(volumes / points, points, axis=-1)
-    frames = len(where)
-    return where.reshape(frames, -1, 3), weight.reshape(frames, -1)
+    out = np.concatenate([np.sqrt(unit[:, 1]), shell * np.sqrt(1.0 - height**2)])
+    x, y = out * np.tile(np.cos(angle), 2), out * np.tile(np.sin(angle), 2)
+    where = start[:, None] + along[..., None] * up[:, None]
+    where += radius[:, None, None] * (x[:, None] * right[:, None] + y[:, None] * front[:, None])
+    volumes = np.stack([np.pi * radius**2 * length[:, 0], 4.0 / 3.0 * np.pi * radius**3], axis=-1)
+    return where, np.repeat(volumes / points, points, axis=-1)
 
 
 def _perpendiculars(up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,17 +172,6 @@ def _perpendiculars(up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.stack([1.0 + sign * x * x * a, sign * b, -sign * x], axis=-1),
         np.stack([b, sign + y * y * a, -y], axis=-1),
     )
-
-
-def _holds(capsules: Capsules, where: np.ndarray) -> np.ndarray:
-    """Whether points (T, N, 3) lie inside each capsule: bool (T, N, C)."""
-    return _within(capsules.start[:, None], capsules.end[:, None], capsules.radius, where[:, :, None])
-
-
-def _count_holders(capsules: Capsules, frame: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """In how many capsules of frame `frame` (N,) each point (N, 3) lies."""
-    start, end = capsules.start[frame], capsules.end[frame]
-    return _within(start, end, capsules.radius, where[:, None]).sum(axis=-1)
 
 
 def _within(start: np.ndarray, end: np.ndarray, radius: np.ndarray, point: np.ndarray) -> np.ndarray:
