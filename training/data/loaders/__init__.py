@@ -32,7 +32,8 @@ class LoaderOptions:
 
     captions: a table of captions (TSV; see each loader). names: read only these clips. body_models: the
     folder of SMPL-X model files. fps: frame rate to aim at, where the format allows a choice. source_fps:
-    the frame rate of files that do not say it themselves, where it is not the usual one.
+    the frame rate of files that do not say it themselves, where it is not the usual one. scale: metres in
+    one unit of files that do not say it (BVH, ASF), None to find it out. up: their up axis ("y", "-z" …).
     """
 
     captions: Path | None = None
@@ -40,6 +41,8 @@ class LoaderOptions:
     body_models: Path | None = None
     fps: float = 30.0
     source_fps: float | None = None
+    scale: float | None = None
+    up: str | None = None
 
     def wants(self, name: str) -> bool:
         """Whether the clip of that name is asked for."""
