@@ -23,8 +23,8 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
         "prepare",
         help="motion data of any known format into one cache",
         description=(
-            "Read motion data into a cache of compact shards. Clips that are unfit are listed with the reason in "
-            "CACHE/rejected.tsv; CACHE/contact_sheet.png shows random samples. What is done already is skipped, "
+            "Read motion data into a cache of compact shards. Unfit clips are listed with the reason in "
+            "CACHE/rejected.tsv; CACHE/contact_sheet.png shows random samples. What is done is skipped, "
             "so an interrupted run is continued by the same command."
         ),
     )
