@@ -15,7 +15,7 @@ import numpy as np
 from .rig import RigDescription
 from .structure_facing import Facing, find_facing
 from .structure_limbs import Axes, Limb, arm_joints, leg_joints
-from .structure_pairs import LimbPair, Tree, limb_pairs
+from .structure_pairs import LimbPair, Tree, heads_along, limb_pairs
 from .structure_trunk import Levels, Trunk, find_trunk
 
 _WORST_LIMB = 12.0
@@ -80,7 +80,9 @@ def _body(tree: Tree, legs: LimbPair, arms: LimbPair) -> _Body | None:
     starts = [heads[[c[0] for c in pair.chains]].mean(axis=0) for pair in (legs, arms)]
     ends = heads[[c[-1] for c in legs.chains]].mean(axis=0)
     leg_way = ends - starts[0]
-    up = starts[1] - ends
+    # Feet point forward and would tilt the axis; two thirds of the way down a leg are above the ankle.
+    shins = np.mean([heads_along(heads[list(c)], 0.65) for c in legs.chains], axis=0)
+    up = starts[1] - shins
     up = up - (up @ side) * side
     up = up / max(float(np.linalg.norm(up)), 1e-12)
     middle = float(np.mean([heads[[c[0] for c in pair.chains]] @ side for pair in (legs, arms)]))

@@ -92,7 +92,7 @@ def _mirrored(tree: Tree, branch: int, a: int, b: int) -> LimbPair | None:
     chains = _descend(tree, a, b)
     if len(chains[0]) < 3:
         return None
-    sampled = [_sample(heads[list(c)]) for c in chains]
+    sampled = [heads_along(heads[list(c)], np.linspace(0.0, 1.0, _SAMPLES)) for c in chains]
     apart = sampled[0] - sampled[1]
     if np.linalg.norm(apart, axis=-1).max() < 0.04 * tree.size:
         return None
@@ -133,8 +133,8 @@ def _descend(tree: Tree, a: int, b: int) -> tuple[tuple[int, ...], tuple[int, ..
         chain_b.append(b)
 
 
-def _sample(points: np.ndarray) -> np.ndarray:
-    """Points (_SAMPLES, 3) at equal steps along a polyline (n, 3)."""
+def heads_along(points: np.ndarray, shares: np.ndarray | float) -> np.ndarray:
+    """Points (..., 3) at shares (...) of the length of a polyline (n, 3)."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=-1))])
-    at = np.linspace(0.0, along[-1], _SAMPLES)
+    at = np.asarray(shares) * along[-1]
     return np.stack([np.interp(at, along, column) for column in points.T], axis=-1)
