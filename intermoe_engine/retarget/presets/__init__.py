@@ -13,7 +13,7 @@ from typing import Any
 from ..mapping import CHAIN_SLOTS, REQUIRED, SIDES, BoneMapping, MappingRow
 from ..rig import RigDescription
 
-PRESETS = ("rigify_generated", "rigify_metarig", "mixamo", "unreal", "smpl")
+PRESETS = ("rigify_generated", "rigify_metarig", "mixamo", "unreal", "smpl", "acclaim")
 
 
 @cache

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From two animated skeletons and a row of the captions table to a pair clip, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from intermoe_engine.errors import EngineError
+from intermoe_engine.rotations import quat_conjugate, quat_log, quat_multiply
+
+from .animated_skeleton import AnimatedSkeleton
+from .caption_table import SUFFIXES, PairRow, find_tables, read_table
+from .checks import DataError, Rejected
+from .humanoid import body_of
+from .loaders import LoaderOptions
+from .pair_clip import PairClip
+from .placement import (
+    Person,
+    metres_per_unit,
+    moved,
+    on_the_floor,
+    pair_clip,
+    resampled,
+    single_clip,
+    up_axis,
+    upright,
+)
+from .single_clip import SingleClip
+
+LENGTHS_MAY_DIFFER = 0.1
+"""Seconds by which two files of one capture may differ; the longer one's end is cut."""
+_REST_DEGREES = 0.5
+_JUMP_DEGREES = 10.0
+
+Read = Callable[[str], AnimatedSkeleton]
+
+
+def pairs_of(
+    rows: Sequence[PairRow], read: Read, options: LoaderOptions, source: str
+) -> Iterator[PairClip | Rejected]:
+    """The wanted pairs of a table, one after the other; `read` gives the skeleton of a table's file cell.
+
+    What `read` raises (OSError, ValueError, EngineError) becomes the pair's reason for rejection.
+    """
+    for row in rows:
+        if not options.wants(row.name):
+            continue
+        try:
+            yield build_pair(row, (read(row.file_a), read(row.file_b)), options, source)
+        except (OSError, ValueError, EngineError) as error:
+            yield Rejected(row.name, " ".join(str(error).split()), source)
+
+
+def build_pair(
+    row: PairRow, skeletons: tuple[AnimatedSkeleton, AnimatedSkeleton], options: LoaderOptions, source: str
+) -> PairClip | Rejected:
+    """Two people with one unit, one up axis, one floor and one clock, at `options.fps`."""
+    if row.placement is None:
+        trimmed = _without_rest_pose(skeletons)
+        people = _people(trimmed, options)
+    else:  # not captured together: each with a floor of their own
+        people = [_people(_without_rest_pose([s]), options)[0] for s in skeletons]
+        people[1] = moved(people[1], *row.placement)
+    lengths = [len(person.root) for person in people]
+    short = min(lengths)
+    if row.placement is None and max(lengths) - short > max(1.0, LENGTHS_MAY_DIFFER * options.fps):
+        seconds = [f"{n / options.fps:.1f}" for n in lengths]
+        return Rejected(row.name, f"unequal length: {seconds[0]} s and {seconds[1]} s", source)
+    people = [Person(p.root[:short], p.rotations[:short], p.offsets) for p in people]
+    clip = pair_clip(row.name, people, options.fps, source, row.roles)
+    return replace(clip, captions=row.captions, split=row.split)
+
+
+def build_single(skeleton: AnimatedSkeleton, options: LoaderOptions, source: str) -> SingleClip:
+    """One person on the floor at `options.fps`."""
+    person = _people(_without_rest_pose([skeleton]), options)[0]
+    return single_clip(skeleton.name, person, options.fps, source)
+
+
+def table_rows(path: Path, options: LoaderOptions | None) -> list[PairRow]:
+    """The pairs of `options.captions`, of the table that the path is, or of the tables beside the files.
+
+    Raises DataError where there is no table.
+    """
+    if options is not None and options.captions is not None:
+        tables = [options.captions]
+    elif path.is_file():
+        tables = [path]
+    else:
+        tables = find_tables(path)
+    if not tables:
+        raise DataError(
+            f"{path}: no table says which two files make a pair; put captions.tsv with the columns file_a, "
+            "file_b, caption beside them, or name it with --captions"
+        )
+    return [row for table in tables for row in read_table(table)]
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a captions table."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+def _people(skeletons: Sequence[AnimatedSkeleton], options: LoaderOptions) -> list[Person]:
+    bodies = [body_of(skeleton) for skeleton in skeletons]
+    stated = {s.metres_per_unit for s in skeletons}
+    unit = options.scale or metres_per_unit(
+        [b.leg for b in bodies], stated.pop() if len(stated) == 1 else None
+    )
+    known = skeletons[0].up
+    up = known if known is not None and options.up is None else up_axis(bodies, options.up)
+    people = [resampled(upright(body, np.asarray(up), unit), body.fps, options.fps) for body in bodies]
+    return on_the_floor(people)
+
+
+def _without_rest_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:
+    """The skeletons without the rest pose that many files begin or end with, cut alike for all."""
+    if len({(s.frames, s.fps) for s in skeletons}) > 1:
+        return list(skeletons)
+    spans = [_motion_span(skeleton) for skeleton in skeletons]
+    span = slice(max(a for a, _ in spans), min(b for _, b in spans))
+    if span.stop - span.start < 2:
+        return list(skeletons)
+    return [replace(s, positions=s.positions[span], turns=s.turns[span]) for s in skeletons]
+
+
+def _motion_span(skeleton: AnimatedSkeleton) -> tuple[int, int]:
+    """First frame and end of the motion: frames in the rest pose from which the motion jumps are outside."""
+    turns, parents = skeleton.turns, skeleton.parents
+    children = np.flatnonzero(parents >= 0)
+    if not len(children):
+        return 0, skeleton.frames
+    local = quat_multiply(quat_conjugate(turns[:, parents[children]]), turns[:, children])
+    angle = np.degrees(np.linalg.norm(quat_log(local), axis=-1)).max(axis=1)
+    resting = angle < _REST_DEGREES
+    if resting.all() or not (resting[0] or resting[-1]):
+        return 0, skeleton.frames
+    moving = np.flatnonzero(~resting)
+    first, last = int(moving[0]), int(moving[-1])
+    start = first if first and angle[first] > _JUMP_DEGREES else 0
+    end = last + 1 if angle[last] > _JUMP_DEGREES else skeleton.frames
+    return start, end
