@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .skeleton_graph import JOINTS, PARTS
+from .skeleton_graph import PARTS, SMPL_BODY, SMPLX_BODY, BodyGraph
 
-# Numbers per person and frame. "interhuman+root" appends the root's global rotation (6D).
-FEATURE_SIZES = {"interhuman": 262, "interhuman+root": 268}
+# Numbers per person and frame. "interhuman+root" appends the root's global rotation (6D); "interx" has 55
+# joints with 12 numbers each.
+FEATURE_SIZES = {"interhuman": 262, "interhuman+root": 268, "interx": 660}
 
 FRAMES_PER_LATENT = 4
+
+PREDICTIONS = ("x0", "v")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class ModelConfig:
     """Sizes of the VAE, the denoiser and the text head.
 
     The defaults are the official InterHuman configuration (229 M parameters in the denoiser).
+    prediction: what the denoiser's network puts out: "x0", clean latents, as published, or "v" (Salimans and
+    Ho 2022), from which the denoiser makes clean latents itself: exact where there is little noise, and so
+    within reach of short trainings.
     """
 
     feature_layout: str = "interhuman"
@@ -39,11 +45,14 @@ class ModelConfig:
     aux_bias_start: float = -0.5
     aux_bias_step: float = 0.001
     max_positions: int = 5000
+    prediction: str = "x0"
 
     def __post_init__(self) -> None:
         if self.feature_layout not in FEATURE_SIZES:
-            known = " or ".join(repr(name) for name in FEATURE_SIZES)
-            raise ValueError(f"feature_layout is {self.feature_layout!r}; use {known}")
+            known = ", ".join(repr(name) for name in FEATURE_SIZES)
+            raise ValueError(f"feature_layout is {self.feature_layout!r}; use one of {known}")
+        if self.prediction not in PREDICTIONS:
+            raise ValueError(f"prediction is {self.prediction!r}; use {' or '.join(map(repr, PREDICTIONS))}")
         for width, heads in (("denoiser_width", "heads"), ("text_width", "text_head_heads")):
             if getattr(self, width) % getattr(self, heads):
                 raise ValueError(
@@ -57,13 +66,18 @@ class ModelConfig:
 
     @property
     def features(self) -> int:
-        """Numbers per person and frame of the motion (262 or 268)."""
+        """Numbers per person and frame of the motion (262, 268 or 660)."""
         return FEATURE_SIZES[self.feature_layout]
 
     @property
+    def body(self) -> BodyGraph:
+        """The joints and body parts that the VAE convolves over."""
+        return SMPLX_BODY if self.feature_layout == "interx" else SMPL_BODY
+
+    @property
     def joints(self) -> int:
-        """Joints of the body (22)."""
-        return JOINTS
+        """Joints of the body (22 or 55)."""
+        return self.body.joints
 
     @property
     def parts(self) -> int:
