@@ -46,6 +46,12 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
         "--body-models", type=Path, metavar="DIR", help="folder of SMPL-X model files (Inter-X)"
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that read (default 1)")
+    parser.add_argument(
+        "--source-fps", type=float, metavar="F", help="frame rate of files that do not say it (Inter-X)"
+    )
+    parser.add_argument(
+        "--retry-rejected", action="store_true", help="read the clips anew that were left out before"
+    )
     parser.set_defaults(run=_prepare)
 
 

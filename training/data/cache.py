@@ -40,7 +40,10 @@ SHARD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One clip of a cache, as the index describes it; shard and sha256 say where and what it is."""
+    """One clip of a cache, as the index describes it.
+
+    origin: the name of the folder or file that it was read from; shard and sha256: where and what it is.
+    """
 
     name: str
     frames: int
@@ -49,6 +52,7 @@ class CacheEntry:
     roles: tuple[str, str]
     split: str
     source: str
+    origin: str = ""
     shard: str = ""
     sha256: str = ""
 
@@ -103,16 +107,19 @@ class CacheWriter:
     time.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        """Open or begin the cache at `path`. Raises DataError where something else is there."""
+    def __init__(self, path: Path | str, retry_rejected: bool = False) -> None:
+        """Open or begin the cache at `path`. Raises DataError where something else is there.
+
+        retry_rejected: forget which clips were left out, so that they are not done.
+        """
         self.path = Path(path)
         index = read_index(self.path)
         if index is None and self.path.exists() and any(self.path.iterdir()):
             raise DataError(f"{self.path}: the folder holds other files; name an empty or a new one")
         self._entries = list(index.entries) if index else []
-        self._rejected = list(index.rejected) if index else []
-        self._done = {(e.source, e.name) for e in self._entries}
-        self._done |= {(r.source, r.name) for r in self._rejected}
+        self._rejected = list(index.rejected) if index and not retry_rejected else []
+        self._done = {(e.source, e.name): e.origin for e in self._entries}
+        self._done |= {(r.source, r.name): "" for r in self._rejected}
         self._shards = len({e.shard for e in self._entries})
         self._arrays: dict[str, np.ndarray] = {}
         self._waiting: list[CacheEntry] = []
@@ -132,7 +139,11 @@ class CacheWriter:
             return (source, name) in self._done
         return any(known == name for _, known in self._done)
 
-    def add(self, clip: PairClip) -> None:
+    def origin(self, name: str, source: str) -> str:
+        """The folder or file that a clip in the cache was read from, "" where it is not known."""
+        return self._done.get((source, name), "")
+
+    def add(self, clip: PairClip, origin: str = "") -> None:
         """Add a clip, at 30 frames a second. Raises ValueError where its name is taken."""
         if (clip.source, clip.name) in self._done:
             raise ValueError(f"{clip.source} clip {clip.name} is in the cache already")
@@ -140,13 +151,13 @@ class CacheWriter:
         arrays = _packed(clip)
         entry = CacheEntry(
             clip.name, clip.frames, FPS, clip.captions, clip.roles, clip.split, clip.source,
-            shard=f"shards/{self._shards:05d}.npz",
+            origin=origin, shard=f"shards/{self._shards:05d}.npz",
         )  # fmt: skip
         entry = replace(entry, sha256=_digest(entry, arrays))
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(entry)
-        self._done.add((clip.source, clip.name))
+        self._done[clip.source, clip.name] = origin
         for key, array in arrays.items():
             self._arrays[f"{entry.sha256}/{key}"] = array
             self._bytes += array.nbytes
@@ -155,7 +166,7 @@ class CacheWriter:
 
     def reject(self, rejected: Rejected) -> None:
         """Record a clip that is left out; it counts as done."""
-        self._done.add((rejected.source, rejected.name))
+        self._done[rejected.source, rejected.name] = ""
         self._rejected.append(rejected)
         self._changed = True
 
@@ -268,7 +279,7 @@ def _from_int16(stored: np.ndarray) -> np.ndarray:
 
 
 def _digest(entry: CacheEntry, arrays: dict[str, np.ndarray]) -> str:
-    facts = {key: value for key, value in asdict(entry).items() if key not in ("shard", "sha256")}
+    facts = {key: value for key, value in asdict(entry).items() if key not in ("origin", "shard", "sha256")}
     sum_ = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for key in sorted(arrays):
         buffer = io.BytesIO()

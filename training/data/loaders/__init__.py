@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Loaders of motion data, one module a format, all giving pair clips.
 
-A loader module has three functions:
+A loader module has a constant SOURCE, which its clips carry, and three functions:
 
 - `find(path) -> bool`: does this file or folder look like mine? Cheap, and never true for another's.
-- `names(path) -> list[str]`: the clips that there are, without reading their motion.
+- `names(path, options) -> list[str]`: the clips that there are, without reading their motion.
 - `clips(path, options) -> Iterator[PairClip | Rejected]`: the clips of `options.names`, lazily, one of the
   two for every name; a clip that cannot be read is Rejected with the reason, and the next one is read.
 
@@ -52,9 +52,11 @@ class LoaderOptions:
 class Loader(Protocol):
     """What a loader's module offers."""
 
+    SOURCE: str
+
     def find(self, path: Path) -> bool: ...
 
-    def names(self, path: Path) -> list[str]: ...
+    def names(self, path: Path, options: LoaderOptions | None = None) -> list[str]: ...
 
     def clips(self, path: Path, options: LoaderOptions) -> Iterator[PairClip | Rejected]: ...
 

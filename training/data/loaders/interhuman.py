@@ -48,7 +48,7 @@ def find(path: Path) -> bool:
     return (path / "motions_processed" / "person1").is_dir()
 
 
-def names(path: Path) -> list[str]:
+def names(path: Path, options: LoaderOptions | None = None) -> list[str]:
     """Every motion that either person has a file for, without those on the ignore list."""
     folders = [path / "motions_processed" / person for person in ("person1", "person2")]
     found = {file.stem for folder in folders for file in folder.glob("*.npy")}

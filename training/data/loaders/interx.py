@@ -50,7 +50,7 @@ def find(path: Path) -> bool:
     return layout_of(path) is not None
 
 
-def names(path: Path) -> list[str]:
+def names(path: Path, options: LoaderOptions | None = None) -> list[str]:
     """The names of all motions."""
     return names_of(_layout(path))
 
