@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import FRAMES_PER_LATENT, ModelConfig
-from .skeleton_graph import JOINTS, PARTS, adjacency, pool_matrix, unpool_matrix
+from .skeleton_graph import JOINTS, PARTS, SMPL_BODY, BodyGraph
 
 CONTACT_JOINTS = (7, 10, 8, 11)  # in the order of the feature vector's contact flags
 JOINT_FEATURES = 13  # position 3, rotation 6, velocity 3, contact 1 (unused by most joints)
@@ -23,9 +23,17 @@ LEVELS = 2
 START_LOG_VARIANCE = -5.0
 
 
+INTERX_FEATURES, INTERX_JOINT_FEATURES = 660, 12  # Inter-X: position 3, velocity 3, rotation 6 of 55 joints
+
+
 def split_joints(motion: Tensor) -> Tensor:
-    """Motion features (B, T, 262 or 268) -> per-joint (B, T, 22, 13), zero where a joint has no entry."""
+    """Motion features (B, T, 262 or 268) -> per-joint (B, T, 22, 13), zero where a joint has no entry.
+
+    Inter-X's (B, T, 660) are joints already: (B, T, 55, 12).
+    """
     batch, frames, features = motion.shape
+    if features == INTERX_FEATURES:
+        return motion.unflatten(-1, (-1, INTERX_JOINT_FEATURES))
     positions = motion[..., 0:66].reshape(batch, frames, JOINTS, 3)
     velocities = motion[..., 66:132].reshape(batch, frames, JOINTS, 3)
     root = motion[..., 262:268] if features == 268 else torch.zeros_like(motion[..., 0:6])
@@ -38,7 +46,9 @@ def split_joints(motion: Tensor) -> Tensor:
 
 
 def merge_joints(joints: Tensor, features: int) -> Tensor:
-    """Per-joint (B, T, 22, 13) -> motion features (B, T, 262 or 268): the inverse of `split_joints`."""
+    """Per-joint numbers -> motion features (B, T, 262, 268 or 660): the inverse of `split_joints`."""
+    if features == INTERX_FEATURES:
+        return joints.flatten(2)
     rotations = joints[..., 3:9]
     contacts = torch.stack([joints[:, :, joint, 12] for joint in CONTACT_JOINTS], dim=-1)
     pieces = [
@@ -98,9 +108,9 @@ class SkeletonTemporalConv(nn.Module):
 
     neighbours: Tensor
 
-    def __init__(self, channels: int, level: int) -> None:
+    def __init__(self, channels: int, level: int, body: BodyGraph = SMPL_BODY) -> None:
         super().__init__()
-        graph = adjacency(level)
+        graph = body.adjacency(level)
         self.register_buffer("neighbours", graph / (graph.sum(1, keepdim=True) + 1e-6), persistent=False)
         self.graph_conv = GraphConv(channels)
         self.temp_conv = nn.Conv2d(channels, channels, 3)
@@ -120,15 +130,15 @@ class SkeletonTemporalConv(nn.Module):
 class ResidualBlock(nn.Module):
     """SiLU, conv, SiLU, conv, dropout, plus identity. The two norms of the layout are identities."""
 
-    def __init__(self, channels: int, level: int, dropout: float) -> None:
+    def __init__(self, channels: int, level: int, dropout: float, body: BodyGraph = SMPL_BODY) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Identity(),
             nn.SiLU(),
-            SkeletonTemporalConv(channels, level),
+            SkeletonTemporalConv(channels, level, body),
             nn.Identity(),
             nn.SiLU(),
-            SkeletonTemporalConv(channels, level),
+            SkeletonTemporalConv(channels, level, body),
             nn.Dropout(dropout),
         )
 
@@ -141,9 +151,9 @@ class SkeletonPool(nn.Module):
 
     skeleton_pool: Tensor
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, body: BodyGraph = SMPL_BODY) -> None:
         super().__init__()
-        self.register_buffer("skeleton_pool", pool_matrix(level), persistent=False)
+        self.register_buffer("skeleton_pool", body.pool_matrix(level), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, J, C) -> (B, T/2, parts, C)."""
@@ -156,9 +166,9 @@ class SkeletonUnpool(nn.Module):
 
     skeleton_unpool: Tensor
 
-    def __init__(self, level: int, chunk: int) -> None:
+    def __init__(self, level: int, chunk: int, body: BodyGraph = SMPL_BODY) -> None:
         super().__init__()
-        self.register_buffer("skeleton_unpool", unpool_matrix(level), persistent=False)
+        self.register_buffer("skeleton_unpool", body.unpool_matrix(level), persistent=False)
         self.chunk = chunk  # frames that one latent frame has become by now: 1 or 2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -221,15 +231,20 @@ class MotionVAE(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        c, dropout = config.vae_channels, config.dropout
-        self.features = config.features
-        sizes = [JOINT_FEATURES if joint in CONTACT_JOINTS else JOINT_FEATURES - 1 for joint in range(JOINTS)]
-        self.motion_enc = JointMLPs(sizes, c, [c] * JOINTS)
-        self.motion_dec = JointMLPs([c] * JOINTS, c, sizes)
+        c, dropout, body = config.vae_channels, config.dropout, config.body
+        self.features, joints = config.features, config.joints
+        if self.features == INTERX_FEATURES:
+            sizes = [INTERX_JOINT_FEATURES] * joints
+        else:
+            sizes = [JOINT_FEATURES - (joint not in CONTACT_JOINTS) for joint in range(joints)]
+        self.motion_enc = JointMLPs(sizes, c, [c] * joints)
+        self.motion_dec = JointMLPs([c] * joints, c, sizes)
         self.conv_enc = ConvStack(
             [
                 nn.Sequential(
-                    ResidualBlock(c, level, dropout), ResidualBlock(c, level, dropout), SkeletonPool(level)
+                    ResidualBlock(c, level, dropout, body),
+                    ResidualBlock(c, level, dropout, body),
+                    SkeletonPool(level, body),
                 )
                 for level in range(LEVELS)
             ]
@@ -237,9 +252,9 @@ class MotionVAE(nn.Module):
         self.conv_dec = ConvStack(
             [
                 nn.Sequential(
-                    SkeletonUnpool(level, LEVELS - level),
-                    ResidualBlock(c, level, dropout),
-                    ResidualBlock(c, level, dropout),
+                    SkeletonUnpool(level, LEVELS - level, body),
+                    ResidualBlock(c, level, dropout, body),
+                    ResidualBlock(c, level, dropout, body),
                 )
                 for level in reversed(range(LEVELS))
             ]
