@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .errors import RigError
-from .mapping import REQUIRED, SLOTS, BoneMapping, MappingRow, map_bones, slot_label
+from .mapping import REQUIRED, SLOTS, BoneMapping, MappingRow, find_bones, map_bones, slot_label
 from .motion import RigMotion
 from .rig import RigDescription
 from .rig_kinematics import RigKinematics, RigPose
@@ -23,6 +23,7 @@ __all__ = [
     "RigKinematics",
     "RigMotion",
     "RigPose",
+    "find_bones",
     "map_bones",
     "retarget_pair",
     "slot_label",

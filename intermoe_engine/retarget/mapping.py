@@ -181,11 +181,15 @@ class BoneMapping:
 
 
 def map_bones(rig: RigDescription) -> BoneMapping:
-    """The best mapping of a rig: the fullest preset that fits, else normalised names with the hierarchy.
+    """The best mapping of a rig, as `find_bones` finds it. Raises RigError where a required bone is missing."""
+    return find_bones(rig).checked(rig)
 
-    Rows without a safe candidate stay empty. Raises RigError where a required bone has none.
+
+def find_bones(rig: RigDescription) -> BoneMapping:
+    """The best mapping of a rig, complete or not, to look at and to correct: the fullest preset that fits,
+    else normalised names with the hierarchy. Rows without a safe candidate stay empty.
     """
     from .names import map_by_names
     from .presets import map_by_presets
 
-    return (map_by_presets(rig) or map_by_names(rig)).checked(rig)
+    return map_by_presets(rig) or map_by_names(rig)
