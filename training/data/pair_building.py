@@ -26,6 +26,7 @@ from .placement import (
     pair_clip,
     resampled,
     single_clip,
+    sole_at_rest,
     up_axis,
     upright,
 )
@@ -114,7 +115,12 @@ def _people(skeletons: Sequence[AnimatedSkeleton], options: LoaderOptions) -> li
     known = skeletons[0].up
     up = known if known is not None and options.up is None else up_axis(bodies, options.up)
     people = [resampled(upright(body, np.asarray(up), unit), body.fps, options.fps) for body in bodies]
-    return on_the_floor(people)
+    soles = [
+        sole_at_rest(b, np.asarray(up), unit) if s.floor else None
+        for b, s in zip(bodies, skeletons, strict=True)
+    ]
+    known_soles = [sole for sole in soles if sole is not None]
+    return on_the_floor(people, known_soles if len(known_soles) == len(people) else None)
 
 
 def _without_rest_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:

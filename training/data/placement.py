@@ -115,19 +115,26 @@ def resampled(person: Person, fps: float, to: float) -> Person:
     return Person(root, quat_slerp(person.rotations[low], person.rotations[high], part), person.offsets)
 
 
-def on_the_floor(people: Sequence[Person]) -> list[Person]:
+def on_the_floor(people: Sequence[Person], soles: Sequence[float] | None = None) -> list[Person]:
     """The people lowered so that planted toes are at SMPL's height above y = 0.
 
     Each by their own soles where these agree within shoes and fitting errors; where they do not, somebody is
-    carried, climbs or sits, and all go by the lowest.
+    carried, climbs or sits, and all go by the lowest. soles: their heights in metres where they are known,
+    else they are found in the motion.
     """
-    soles = np.array([_sole(person) for person in people])
-    if np.ptp(soles) > _SAME_FLOOR:
-        soles = np.full(len(people), soles.min())
+    heights = np.array([_sole(person) for person in people] if soles is None else soles)
+    if np.ptp(heights) > _SAME_FLOOR:
+        heights = np.full(len(people), heights.min())
     return [
-        Person(p.root - [0.0, sole, 0.0], p.rotations, p.offsets)
-        for p, sole in zip(people, soles, strict=True)
+        Person(p.root - [0.0, height, 0.0], p.rotations, p.offsets)
+        for p, height in zip(people, heights, strict=True)
     ]
+
+
+def sole_at_rest(body: Body, up: Array, unit: float) -> float | None:
+    """Height in metres of the soles over the ground of a scene (up · x = 0) at rest; None if not standing."""
+    toes = float((body.toes_at_rest @ up).min()) * unit
+    return toes - _TOE_HEIGHT if -_SAME_FLOOR < toes < 0.2 * ADULT_LEG else None
 
 
 def moved(person: Person, x: float, z: float, turn_degrees: float) -> Person:
