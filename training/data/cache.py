@@ -26,13 +26,15 @@ from intermoe_engine.atomic import replacing
 from intermoe_engine.rotations import quat_normalize
 
 from .checks import DataError, Rejected
+from .folder_lock import FolderLock
 from .pair_clip import PairClip
 
 SCHEMA = 1
 FPS = 30.0
 INDEX = "cache.json"
 REJECTED = "rejected.tsv"
-SHARD_BYTES = 16 << 20
+SHARDS = "shards"
+SHARD_BYTES = 8 << 20
 """A shard is closed once it holds this much."""
 SHARD_SECONDS = 60.0
 """… or once its first clip is this old, so that a kill never costs more than a minute's work."""
@@ -114,8 +116,15 @@ class CacheWriter:
         """
         self.path = Path(path)
         index = read_index(self.path)
-        if index is None and self.path.exists() and any(self.path.iterdir()):
-            raise DataError(f"{self.path}: the folder holds other files; name an empty or a new one")
+        if index is None and self.path.is_dir():
+            # A writer may have been killed between its first shard and the index.
+            others = {f.name for f in self.path.iterdir() if f.name[0] != "."} - {SHARDS, REJECTED}
+            if others:
+                raise DataError(f"{self.path}: the folder holds other files; name an empty or a new one")
+        self._lock = FolderLock(self.path)
+        # What a killed writer was in the middle of.
+        for leftover in (*self.path.glob(".*.tmp"), *(self.path / SHARDS).glob(".*.tmp")):
+            leftover.unlink(missing_ok=True)
         self._entries = list(index.entries) if index else []
         self._rejected = list(index.rejected) if index and not retry_rejected else []
         self._done = {(e.source, e.name): e.origin for e in self._entries}
@@ -151,7 +160,7 @@ class CacheWriter:
         arrays = _packed(clip)
         entry = CacheEntry(
             clip.name, clip.frames, FPS, clip.captions, clip.roles, clip.split, clip.source,
-            origin=origin, shard=f"shards/{self._shards:05d}.npz",
+            origin=origin, shard=f"{SHARDS}/{self._shards:05d}.npz",
         )  # fmt: skip
         entry = replace(entry, sha256=_digest(entry, arrays))
         if not self._waiting:
@@ -184,8 +193,11 @@ class CacheWriter:
             self._changed = False
 
     def close(self) -> None:
-        """Write everything that is left."""
-        self.flush()
+        """Write everything that is left, and let others write."""
+        try:
+            self.flush()
+        finally:
+            self._lock.release()
 
 
 @dataclass(frozen=True)

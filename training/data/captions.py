@@ -18,7 +18,7 @@ _SIDE = re.compile(
     rf"(?![ -](?:{_IDIOMS})\b)",
     re.IGNORECASE,
 )
-_CLOCK = re.compile(r"\b(?:(?:counter|anti|contra)[-\ ]?)?clockwise\b", re.IGNORECASE)
+_CLOCK = re.compile(r"(\ban )?\b((?:(?:counter|anti|contra)[-\ ]?)?clockwise)\b", re.IGNORECASE)
 
 _ORDINALS = {"first": "second", "second": "first"}
 _LABELS = {"1": "2", "2": "1", "one": "two", "two": "one", "a": "b", "b": "a"}
@@ -39,9 +39,7 @@ def mirror_caption(text: str) -> str:
     left") stay.
     """
     text = _SIDE.sub(lambda m: _like(m[1], _SIDES[m[1].lower()]) + m[2], text)
-    return _CLOCK.sub(
-        lambda m: _like(m[0], "counterclockwise" if m[0].lower() == "clockwise" else "clockwise"), text
-    )
+    return _CLOCK.sub(_other_way, text)
 
 
 def swap_roles(text: str) -> str:
@@ -60,6 +58,13 @@ def swap_roles(text: str) -> str:
     for match in labels:
         letters[match.start()] = _LABELS[match[1].lower()].upper()
     return "".join(letters)
+
+
+def _other_way(match: re.Match[str]) -> str:
+    article, word = match[1] or "", match[2]
+    if word.lower() == "clockwise":
+        return article + _like(word, "counterclockwise")
+    return article.replace("n ", " ") + _like(word, "clockwise")
 
 
 def _labelled(match: re.Match[str]) -> bool:

@@ -20,9 +20,10 @@ MOMENTS = 8
 COLOURS = ("#1f6fb4", "#d9541e")
 """Person A and person B."""
 _PITCH = np.radians(12.0)
-_WIDTH = 2.2
+_ROOM = 2.2
 _HEIGHT = 2.4
 _INCHES_PER_METRE = 0.62
+_SMALL = {"fontsize": 6, "color": "#777777"}
 _RIGHT = np.array([name.startswith("r_") for name in SMPL22.names])
 
 
@@ -34,7 +35,7 @@ def draw_clips(path: Path, clips: Sequence[PairClip], moments: int = MOMENTS) ->
     """
     if not clips:
         raise ValueError("there are no clips to draw")
-    size = (_INCHES_PER_METRE * _WIDTH * moments + 0.2, (_INCHES_PER_METRE * _HEIGHT + 0.45) * len(clips))
+    size = (_INCHES_PER_METRE * _ROOM * moments + 0.2, (_INCHES_PER_METRE * _HEIGHT + 0.45) * len(clips))
     figure = Figure(figsize=size, dpi=110)
     rows = figure.subplots(len(clips), 1, squeeze=False)[:, 0]
     for axes, clip in zip(rows, clips, strict=True):
@@ -70,26 +71,29 @@ def seen_from_the_side(positions: np.ndarray) -> np.ndarray:
 def _draw_row(axes, clip: PairClip, moments: int) -> None:
     frames = np.linspace(0, clip.frames - 1, moments).round().astype(int)
     pictures = seen_from_the_side(clip.positions()[:, frames])
-    columns = _WIDTH * np.arange(moments)
+    # Every picture has room for the widest of the row; a pair that parts is drawn smaller, not cut off.
+    room = max(_ROOM, 2.0 * float(np.abs(pictures[..., 0]).max()) + 0.2)
+    columns = room * np.arange(moments)
     pictures[..., 0] += columns[:, None]
+    for n in range(0, moments, 2):
+        axes.axvspan(columns[n] - room / 2, columns[n] + room / 2, color="#f3f3f3", zorder=-1, linewidth=0)
     axes.axhline(0.0, color="#bbbbbb", linewidth=0.8, zorder=0)
     child, parent = np.arange(1, 22), SMPL22.parents[1:]
     for n in range(moments):
         # Who is nearer to the camera is drawn over the other.
-        for person in np.argsort(pictures[:, n, 0, 2]):
+        for layer, person in enumerate(np.argsort(pictures[:, n, 0, 2]), start=1):
             joints = pictures[person, n, :, :2]
             bones = np.stack([joints[parent], joints[child]], axis=1)
             for right, alpha in ((True, 0.45), (False, 1.0)):
-                some = bones[_RIGHT[child] == right]
+                some = list(bones[_RIGHT[child] == right])
                 axes.add_collection(
-                    LineCollection(list(some), colors=COLOURS[person], linewidths=1.6, alpha=alpha)
+                    LineCollection(some, colors=COLOURS[person], linewidths=1.6, alpha=alpha, zorder=layer)
                 )
-            axes.plot(*joints[15], "o", color=COLOURS[person], markersize=4.5)
-        axes.text(
-            columns[n], -0.38, f"{frames[n] / clip.fps:.1f} s", fontsize=6, color="#777777", ha="center"
-        )
-    axes.set_xlim(-_WIDTH / 2, _WIDTH * (moments - 0.5))
-    axes.set_ylim(-0.4, _HEIGHT - 0.4)
+            axes.plot(*joints[15], "o", color=COLOURS[person], markersize=4.5, zorder=layer)
+        time = f"{frames[n] / clip.fps:.1f} s"
+        axes.annotate(time, (columns[n], -0.1), (0, -9), textcoords="offset points", ha="center", **_SMALL)
+    axes.set_xlim(-room / 2, room * (moments - 0.5))
+    axes.set_ylim(-0.4 * room / _ROOM, (_HEIGHT - 0.4) * room / _ROOM)
     axes.set_aspect("equal")
     axes.axis("off")
     axes.set_title(_heading(clip), fontsize=7.5, loc="left", pad=2)

@@ -13,11 +13,11 @@ _GLITCH = 0.05
 def floor_height(positions: np.ndarray) -> float:
     """Metres at which the floor lies under two people's joints (2, T, J, 3): the lowest joint of all.
 
-    Where the lowest moments lie more than 5 cm below the first percentile of frames, they are a glitch of
-    the capture, and that percentile is the floor.
+    Where the lowest moments, 2 % of the frames, lie more than 5 cm below the rest, they are a glitch of the
+    capture, and the rest tells the floor.
     """
     lowest = positions[..., 1].min(axis=(0, 2))
-    usual = float(np.percentile(lowest, 1.0))
+    usual = float(np.percentile(lowest, 2.0, method="higher"))
     return usual if usual - float(lowest.min()) > _GLITCH else float(lowest.min())
 
 
