@@ -65,6 +65,31 @@ def trusted_bend_axis(start: Array, middle: Array, end: Array, hinge: Array) -> 
     return _unit((1 - weight) * hinge + weight * plane)
 
 
+def bend_axis_for_goal(start: Array, middle: Array, end: Array, goal: Array, hinge: Array) -> Array:
+    """The axis (..., T, 3) for `solve_two_bone` by which a correction comes in without a jump.
+
+    start, middle, end, hinge (T, 3) as of `trusted_bend_axis`; goal (..., T, 3). While the limb keeps its
+    bend it keeps its own plane, however straight it is; as it bends or stretches by up to 12 degrees, the
+    trusted axis takes over.
+    """
+    upper, lower = middle - start, end - middle
+    a, b = _norm(upper), _norm(lower)
+    plane = np.cross(upper, lower)
+    sine = _norm(plane)
+    own = np.where(sine > 1e-7 * a * b, plane / np.maximum(sine, 1e-15), _unit(hinge))
+    trusted = trusted_bend_axis(start, middle, end, hinge)
+    before, after = (_bend(a, b, _norm(point - start)) for point in (end, goal))
+    share = np.clip(np.abs(after - before) / np.radians(12.0), 0.0, 1.0)
+    share = share * share * (3 - 2 * share)
+    return _unit((1 - share) * own + share * trusted)
+
+
+def _bend(upper: Array, lower: Array, distance: Array) -> Array:
+    """Angle by which a limb of two bones is bent when its ends are `distance` apart; 0 is straight."""
+    cosine = (distance**2 - upper**2 - lower**2) / np.maximum(2 * upper * lower, 1e-12)
+    return np.arccos(np.clip(cosine, -1.0, 1.0))
+
+
 def _frame(direction: Array, axis: Array) -> Array:
     normal = _perpendicular(axis, direction)
     return np.stack([direction, normal, np.cross(direction, normal)], axis=-1)

@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..rotations import matrix_to_quat, quat_continuous, quat_to_matrix
-from ..two_bone import solve_two_bone, trusted_bend_axis
+from ..two_bone import bend_axis_for_goal, solve_two_bone, trusted_bend_axis
 from .alignment import RestPose, alignments, rest_frames, source_rest_pose, target_rest_pose
 from .errors import RigError
-from .hands import ArmReach
 from .legs import FootShape, ankle_goals, pelvis_drop
 from .mapping import SIDES, BoneMapping
 from .motion import RigMotion
@@ -69,10 +68,7 @@ class ActorRetarget:
         name = self.mapping.anchors.get(slot) or self.mapping.bone_for(slot)
         if name is None:
             raise RigError(f"The mapping has no bone for {slot}.")
-        if self._pose is None:
-            self._pose = self.kinematics.pose(self.source.frames, self.targets, self.root)
-            self._heads = self.kinematics.world_heads(self._pose)
-        return self._heads[:, self.rig.index[name]] + self.shift
+        return self.bone_head(name)
 
     def place(self, scale: float) -> None:
         """Put the pelvis on its path."""
@@ -98,20 +94,7 @@ class ActorRetarget:
             hip = scale * self.source.positions[:, SIDE_JOINTS[s]["hip"]]
             carried = (self.joint(f"{s}_hip") - hip) * [1.0, 0.0, 1.0]
             goals[s] = ankle_goals(self.source, s, self.foot_shape(s), scale, self.leg_ratio, carried)
-        reach, hips = [], []
-        for s in SIDES:
-            ids = SIDE_JOINTS[s]
-            hip, ankle = self.source.positions[:, ids["hip"]], self.source.positions[:, ids["ankle"]]
-            bones = np.linalg.norm(self.source.rest_offsets[[ids["knee"], ids["ankle"]]], axis=-1).sum()
-            # A leg may be as straight as in the source, and in any case nearly straight.
-            stretch = np.maximum(np.linalg.norm(hip - ankle, axis=-1) / bones, 0.99)
-            joints = self.rest.joints
-            length = sum(
-                np.linalg.norm(joints[f"{s}_{b}"] - joints[f"{s}_{a}"])
-                for a, b in (("hip", "knee"), ("knee", "ankle"))
-            )
-            reach.append(stretch * length * self.rig.world_scale)
-            hips.append(self.joint(f"{s}_hip"))
+        reach, hips = [self.leg_reach(s) for s in SIDES], [self.joint(f"{s}_hip") for s in SIDES]
         limit = self.settings.pelvis_drop * self.leg_length
         drop = pelvis_drop(hips, [goals[s] for s in SIDES], reach, fps, limit)
         self.shift = self.shift - drop[:, None] * np.array([0.0, 1.0, 0.0])
@@ -119,21 +102,59 @@ class ActorRetarget:
             self._reach_for(s, "leg", goals[s])
         self._pose = None
 
-    def arms(self) -> dict[str, ArmReach]:
-        """The arms whose hand is mapped, as they are now."""
-        out = {}
-        for s in SIDES:
-            if self.mapping.bone_for(f"{s}_wrist") is not None:
-                shoulder, elbow, wrist = (self.joint(f"{s}_{j}") for j in _LIMBS["arm"])
-                lengths = np.linalg.norm(elbow - shoulder, axis=-1) + np.linalg.norm(wrist - elbow, axis=-1)
-                out[s] = ArmReach(shoulder, wrist, float(lengths[0]))
+    def bone_head(self, bone: str) -> np.ndarray:
+        """Where a bone's head is now (T, 3), canonical."""
+        if self._pose is None:
+            self._pose = self.kinematics.pose(self.source.frames, self.targets, self.root)
+            self._heads = self.kinematics.world_heads(self._pose)
+        return self._heads[:, self.rig.index[bone]] + self.shift
+
+    def leaders_of(self, bone: int) -> list[int]:
+        """What a bone hangs on, from the nearest up: its parents, or what it follows instead."""
+        out: list[int] = []
+        while (bone := int(self.kinematics.leaders[bone])) >= 0:
+            out.append(bone)
         return out
 
-    def reach_hands(self, goals: dict[str, np.ndarray]) -> None:
-        """Bring wrists to their goals (T, 3) by side; the hands keep their own rotation in the world."""
-        for s, goal in goals.items():
-            self._reach_for(s, "arm", goal)
+    def move(self, by: np.ndarray) -> None:
+        """Move the whole rig by (T, 3) canonical metres."""
+        self.shift = self.shift + by
+
+    def turn_bone_row(self, slot: str, turns: list[np.ndarray]) -> None:
+        """Turn the bones of a row by rotations (T, 3, 3) about the world's axes, one for each bone."""
+        world = self.rig.world_rotation
+        for bone, turn in zip(self.mapping.bones_for(slot), turns, strict=False):
+            i = self.rig.index[bone]
+            self.targets[i] = world.T @ turn @ world @ self.targets[i]
         self._pose = None
+
+    def reach(self, ankles: dict[str, np.ndarray], wrists: dict[str, np.ndarray]) -> None:
+        """Bring ankles and wrists to their goals (T, 3) by side; feet and hands keep their own rotation in
+        the world."""
+        for s, goal in ankles.items():
+            self._reach_for(s, "leg", goal, gently=True)
+        for s, goal in wrists.items():
+            self._reach_for(s, "arm", goal, gently=True)
+        self._pose = None
+
+    def hinge(self, side: str, limb: str) -> np.ndarray:
+        """The axis (T, 3) of a knee or elbow, as cross(upper, lower) of the limb bent the right way."""
+        first = _LIMBS[limb][0]
+        # The third axis of a limb's frame is this cross product.
+        return self.source.matrices[:, SIDE_JOINTS[side][first]] @ self.source_frames[f"{side}_{first}"][:, 2]
+
+    def leg_reach(self, side: str) -> np.ndarray:
+        """Longest distance (T,) from hip to ankle: as straight as in the source, or nearly straight."""
+        ids = SIDE_JOINTS[side]
+        hip, ankle = self.source.positions[:, ids["hip"]], self.source.positions[:, ids["ankle"]]
+        bones = np.linalg.norm(self.source.rest_offsets[[ids["knee"], ids["ankle"]]], axis=-1).sum()
+        stretch = np.maximum(np.linalg.norm(hip - ankle, axis=-1) / bones, 0.99)
+        joints = self.rest.joints
+        length = sum(
+            np.linalg.norm(joints[f"{side}_{b}"] - joints[f"{side}_{a}"])
+            for a, b in (("hip", "knee"), ("knee", "ankle"))
+        )
+        return stretch * length * self.rig.world_scale
 
     def finish(self, fps: float) -> RigMotion:
         """Local keys and predicted bone heads."""
@@ -150,13 +171,14 @@ class ActorRetarget:
         root = self.rig.bone_names[self.root]
         return RigMotion(fps, bones, rotations, root, locations, heads, self.mapping.properties)
 
-    def _reach_for(self, side: str, limb: str, goal: np.ndarray) -> None:
+    def _reach_for(self, side: str, limb: str, goal: np.ndarray, gently: bool = False) -> None:
         first, second, third = (f"{side}_{name}" for name in _LIMBS[limb])
         start, middle, end = (self.joint(slot) for slot in (first, second, third))
-        # The third axis of a limb's frame is cross(upper, lower) when it bends the right way.
-        joint = SIDE_JOINTS[side][_LIMBS[limb][0]]
-        hinge = self.source.matrices[:, joint] @ self.source_frames[first][:, 2]
-        axis = trusted_bend_axis(start, middle, end, hinge)
+        hinge = self.hinge(side, limb)
+        if gently:
+            axis = bend_axis_for_goal(start, middle, end, goal, hinge)
+        else:
+            axis = trusted_bend_axis(start, middle, end, hinge)
         turns = solve_two_bone(start, middle, end, goal, axis, straightest=_STRAIGHTEST)
         world = self.rig.world_rotation
         for slot, quaternion in zip((first, second), turns, strict=True):

@@ -10,22 +10,18 @@ import numpy as np
 from ..measures import NEAR_FLOOR, low_toe_speeds
 from ..rotations import quat_rotate
 from .actor import ActorRetarget
-from .hands import ArmReach, HandContact
-from .mapping import SIDES, SLOTS, slot_label
+from .mapping import BODY_SLOTS, SIDES, slot_label
 from .motion import RigMotion
 from .source import SIDE_JOINTS
 
 _LIMB_BONES = [(f"{s}_{a}", f"{s}_{b}") for s in SIDES for a, b in (("hip", "knee"), ("knee", "ankle"))] + [
     (f"{s}_{a}", f"{s}_{b}") for s in SIDES for a, b in (("shoulder", "elbow"), ("elbow", "wrist"))
 ]
-Arms = dict[str, ArmReach]
 
 
 def pair_report(
     actors: tuple[ActorRetarget, ActorRetarget],
     motions: tuple[RigMotion, RigMotion],
-    contacts: list[HandContact],
-    arms_before: tuple[Arms, Arms],
     scale: float,
     fps: float,
 ) -> dict[str, Any]:
@@ -36,8 +32,7 @@ def pair_report(
     (the stiller of ankle and toe joint) between frames in which the take calls it down, so feet that should
     stand and were not found standing are left out.
     hip_distance_error: how far the ground distance between the two pelvises is from the take's times the
-    scale. hand_gap_error: how far the distances of joined wrists are from the take's times the scale,
-    before and after the hands were brought together.
+    scale.
     """
     heads = [_joint_heads(actor, motion) for actor, motion in zip(actors, motions, strict=True)]
     target = heads[0]["pelvis"] - heads[1]["pelvis"]
@@ -50,7 +45,6 @@ def pair_report(
         "frames": actors[0].source.frames,
         "fps": fps,
         "hip_distance_error_mm": _mm(error.max()),
-        "hands": _hands(heads, contacts, arms_before, scale),
         "actors": [_actor(actor, joints, scale, fps) for actor, joints in zip(actors, heads, strict=True)],
     }
 
@@ -59,7 +53,7 @@ def _joint_heads(actor: ActorRetarget, motion: RigMotion) -> dict[str, np.ndarra
     index, mapping = actor.rig.index, actor.mapping
     return {
         slot: motion.heads_world[:, index[mapping.anchors.get(slot) or bone]]
-        for slot in SLOTS
+        for slot in BODY_SLOTS
         if (bone := mapping.bone_for(slot)) is not None
     }
 
@@ -90,7 +84,7 @@ def _actor(actor: ActorRetarget, joints: dict[str, np.ndarray], scale: float, fp
             f"The armature '{actor.rig.name}' is scaled differently along its axes; limbs will be skewed: "
             "make the object's scale uniform."
         )
-    unmapped = [slot for slot in SLOTS if slot != "root" and not mapping.bones_for(slot)]
+    unmapped = [slot for slot in BODY_SLOTS if slot != "root" and not mapping.bones_for(slot)]
     if unmapped:
         warnings.append(f"'{actor.rig.name}': not mapped: {', '.join(map(slot_label, unmapped))}.")
     angle = np.concatenate(angles)
@@ -136,26 +130,6 @@ def _penetration(actor: ActorRetarget, local: dict[str, np.ndarray]) -> float | 
             sole = local[f"{s}_ankle"] + quat_rotate(turn, np.array([x, -foot.ankle_height, z]))
             depth.append(float(-sole[:, 1].min()))
     return _mm(max(0.0, *depth)) if depth else None
-
-
-def _hands(
-    heads: list[dict[str, np.ndarray]], contacts: list[HandContact], before: tuple[Arms, Arms], scale: float
-) -> dict[str, Any]:
-    errors_before, errors_after = [], []
-    for c in contacts:
-        if c.side_a in before[0] and c.side_b in before[1]:
-            gap = scale * np.linalg.norm(c.offset, axis=-1)
-            was = before[1][c.side_b].wrist - before[0][c.side_a].wrist
-            now = heads[1][f"{c.side_b}_wrist"] - heads[0][f"{c.side_a}_wrist"]
-            errors_before.append(np.abs(np.linalg.norm(was, axis=-1) - gap)[c.active])
-            errors_after.append(np.abs(np.linalg.norm(now, axis=-1) - gap)[c.active])
-    return {
-        "holds": [f"{c.side_a}-{c.side_b}" for c in contacts],
-        "frames_in_contact": int(sum(int(c.active.sum()) for c in contacts)),
-        "gap_error_before_mm": _mean_mm(errors_before),
-        "gap_error_mm": _mean_mm(errors_after),
-        "gap_error_p95_mm": _mm(np.percentile(np.concatenate(errors_after), 95)) if errors_after else None,
-    }
 
 
 def _slide(joints: dict[str, np.ndarray], down: dict[str, np.ndarray], fps: float) -> np.ndarray:

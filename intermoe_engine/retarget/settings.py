@@ -11,20 +11,27 @@ import numpy as np
 
 from .errors import RigError
 
+LEADERS = ("share", "A", "B")
+
 
 @dataclass(frozen=True)
 class RetargetSettings:
-    """keep_feet: plant the feet by leg IK. keep_hands: keep joined hands joined by arm IK. hand_distance,
-    hand_release: wrist distances in metres of the take at which a hold starts and ends. pair_scale: scale of
+    """keep_feet: plant the feet by leg IK. keep_contacts: solve both people together so that what touches in
+    the take touches on the rigs. keep_apart: let no parts overlap more than in the take. contact_distance,
+    contact_release: gaps in metres between the take's bodies at which a contact starts and ends, where the
+    take has no contacts of its own. leads: who keeps the pose where one has to give way, "A", "B" or "share".
+    pair_scale: scale of
     horizontal positions; None computes it from both rigs. pelvis_anchor: "bone" puts the head of the hips
     bone at the scaled ground position of the take's pelvis, "hip_joints" the point between the legs.
     scene_matrix: rigid canonical (4, 4) that places the pair; None is the origin. pelvis_drop: the share of
     its leg length by which a pelvis may be lowered for the feet to reach."""
 
     keep_feet: bool = True
-    keep_hands: bool = True
-    hand_distance: float = 0.18
-    hand_release: float = 0.22
+    keep_contacts: bool = True
+    keep_apart: bool = True
+    contact_distance: float = 0.03
+    contact_release: float = 0.06
+    leads: str = "share"
     pair_scale: float | None = None
     pelvis_anchor: str = "bone"
     scene_matrix: tuple[tuple[float, ...], ...] | None = None
@@ -35,10 +42,12 @@ class RetargetSettings:
             raise RigError(f"pelvis_anchor is '{self.pelvis_anchor}'; use 'bone' or 'hip_joints'.")
         if self.pair_scale is not None and not 0 < self.pair_scale < 1000:
             raise RigError(f"pair_scale is {self.pair_scale}; use a number above zero.")
-        if not (isinstance(self.keep_feet, bool) and isinstance(self.keep_hands, bool)):
-            raise RigError("keep_feet and keep_hands must be true or false.")
-        if not 0 < self.hand_distance <= self.hand_release < float("inf"):
-            raise RigError("hand_distance must be above zero and at most hand_release.")
+        if not all(isinstance(v, bool) for v in (self.keep_feet, self.keep_contacts, self.keep_apart)):
+            raise RigError("keep_feet, keep_contacts and keep_apart must be true or false.")
+        if self.leads not in LEADERS:
+            raise RigError(f"leads is {self.leads!r}; use one of {', '.join(map(repr, LEADERS))}.")
+        if not 0 < self.contact_distance <= self.contact_release < float("inf"):
+            raise RigError("contact_distance must be above zero and at most contact_release.")
         if not 0 <= self.pelvis_drop <= 1:
             raise RigError(f"pelvis_drop is {self.pelvis_drop}; use a share of the leg length from 0 to 1.")
         if self.scene.shape != (4, 4) or not _is_rigid(self.scene):

@@ -6,27 +6,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..take import Take
 from .actor import ActorRetarget
-from .hands import find_hand_contacts, wrist_goals
 from .mapping import BoneMapping, map_bones
 from .motion import RigMotion
 from .report import pair_report
 from .rig import RigDescription
 from .settings import RetargetSettings
 from .source import SourceActor
+from .touch import ContactList, find_contacts, keep_in_touch, saved_contacts
 from .trajectory import pair_scale
 
 
 @dataclass(frozen=True)
 class PairRetarget:
     """actors: keys for A and B. pair_scale: metres of the scene for a metre of the take, on the ground.
-    mappings: the bone mappings that were used. report: plain numbers before and after, see `report.py`."""
+    mappings: the bone mappings that were used. contacts: the take's contacts that were kept. report: plain
+    numbers before and after, see `report.py`. points: the 18 points (2, T, 18, 3) of both bodies in the
+    pair's own space (`touch.parts.POINTS`)."""
 
     actors: tuple[RigMotion, RigMotion]
     pair_scale: float
     mappings: tuple[BoneMapping, BoneMapping]
+    contacts: ContactList
     report: dict[str, Any]
+    points: np.ndarray
 
 
 def retarget_pair(
@@ -39,9 +45,10 @@ def retarget_pair(
 ) -> PairRetarget:
     """Retarget a take, at its own frame rate, onto rig A and rig B together.
 
-    Rotations are transferred from rest to rest, the pair is placed with one scale, feet are planted and
-    joined hands kept. A mapping of None is found by `map_bones`. Raises RigError where a rig or a mapping
-    cannot be used. Nothing is changed in its arguments.
+    Rotations are transferred from rest to rest, the pair is placed with one scale, feet are planted, and
+    both people are solved together so that contacts hold and bodies do not overlap. Contacts are those kept
+    with the take (`touch.with_contacts`), else those found in it. A mapping of None is found by `map_bones`.
+    Raises RigError where a rig, a mapping or a contact cannot be used. Nothing is changed in its arguments.
     """
     settings = settings or RetargetSettings()
     rigs = (rig_a, rig_b)
@@ -53,12 +60,11 @@ def retarget_pair(
         actor.place(scale)
         if settings.keep_feet:
             actor.plant_feet(scale, take.fps)
-    contacts = find_hand_contacts(a.source, b.source, take.fps, settings.hand_distance, settings.hand_release)
-    before = (a.arms(), b.arms())
-    if settings.keep_hands and contacts:
-        goals = wrist_goals(contacts, before[0], before[1], scale)
-        a.reach_hands(goals[0])
-        b.reach_hands(goals[1])
+    contacts = saved_contacts(take)
+    if contacts is None:
+        contacts = find_contacts(sources, take.fps, settings.contact_distance, settings.contact_release)
+    touch = keep_in_touch((a, b), contacts, scale, take.fps, settings)
     motions = (a.finish(take.fps), b.finish(take.fps))
-    report = pair_report((a, b), motions, contacts, before, scale, take.fps)
-    return PairRetarget(motions, scale, mappings, report)
+    report = pair_report((a, b), motions, scale, take.fps)
+    report["touch"] = touch.report()
+    return PairRetarget(motions, scale, mappings, contacts, report, touch.points)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two placed and planted rigs brought into touch, with what it achieved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..actor import ActorRetarget
+from ..settings import RetargetSettings
+from .binding import apply_solution, body_points, frozen_variables, pose_model
+from .body import Body, girths
+from .clearance import PartPairs, clearance
+from .contact import Contact, ContactList
+from .pair_solver import PairProblem, solve_pair
+from .tracks import ContactTrack, contact_tracks
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What became of the contacts. tracks: in the order of `contacts`; before, after: both targets' bodies
+    without and with the solve; sources: the take's; scale: of the pair. points (2, T, 18, 3): of `after`."""
+
+    contacts: list[Contact]
+    tracks: list[ContactTrack]
+    sources: tuple[Body, Body]
+    before: tuple[Body, Body]
+    after: tuple[Body, Body]
+    scale: float
+
+    @property
+    def points(self) -> np.ndarray:
+        return np.stack([body.points for body in self.after])
+
+    def gap_errors(self, bodies: tuple[Body, Body]) -> list[np.ndarray]:
+        """For each contact, how far (frames in contact,) the touching points are from where they belong, in
+        metres."""
+        return [
+            np.linalg.norm(track.error(bodies, self.scale), axis=-1)[track.active] for track in self.tracks
+        ]
+
+    def overlap(self, bodies: tuple[Body, Body], sources: bool = False) -> np.ndarray:
+        """Depth (T,) of the two people in each other, summed over all parts, in metres."""
+        pairs = PartPairs.all_pairs()
+        pairs = pairs.kept(pairs.across)
+        depth = np.maximum(-clearance(pairs, self.sources if sources else bodies).distance, 0.0)
+        return depth.sum(axis=-1) * (self.scale if sources else 1.0)
+
+    def report(self) -> dict[str, Any]:
+        """Plain numbers in millimetres, before and after."""
+        before, after = self.gap_errors(self.before), self.gap_errors(self.after)
+        rows = [
+            {
+                "first": contact.first,
+                "first_part": contact.first_part,
+                "second": contact.second,
+                "second_part": contact.second_part,
+                "start": round(contact.start, 4),
+                "end": round(contact.end, 4),
+                "gap_error_before_mm": _mm(np.median(was)),
+                "gap_error_mm": _mm(np.median(now)),
+            }
+            for contact, was, now in zip(self.contacts, before, after, strict=True)
+        ]
+        return {
+            "contacts": rows,
+            "gap_error_before_mm": _spread(before),
+            "gap_error_mm": _spread(after),
+            "overlap_mm": {
+                "take": _mm(self.overlap(self.before, sources=True).max(initial=0.0)),
+                "before": _mm(self.overlap(self.before).max(initial=0.0)),
+                "after": _mm(self.overlap(self.after).max(initial=0.0)),
+            },
+        }
+
+
+def keep_in_touch(
+    actors: tuple[ActorRetarget, ActorRetarget],
+    contacts: ContactList,
+    scale: float,
+    fps: float,
+    settings: RetargetSettings,
+) -> Touch:
+    """Solve both actors together and put the result on their rigs (in place)."""
+    sources = (Body.of_source(actors[0].source), Body.of_source(actors[1].source))
+    listed = [c for c in contacts.between_people() if _lies_in(c, fps, sources[0].frames)]
+    tracks = contact_tracks(ContactList.of(listed), sources, fps)
+    models = (pose_model(actors[0]), pose_model(actors[1]))
+    radii = (girths(models[0].points), girths(models[1].points))
+    wanted = tracks if settings.keep_contacts else []
+    problem = PairProblem(
+        models, sources, radii, wanted, scale, fps, settings.leads, settings.keep_apart,
+        frozen=tuple(frozen_variables(a, m) for a, m in zip(actors, models, strict=True)),
+    )  # fmt: skip
+    before = problem.bodies([m.points for m in models])
+    if settings.keep_contacts:
+        solution = solve_pair(problem)
+        if solution.any():
+            for actor, model, x in zip(actors, models, solution, strict=True):
+                apply_solution(actor, model, x)
+    after = problem.bodies([body_points(actor) for actor in actors])
+    return Touch(listed, tracks, sources, before, after, scale)
+
+
+def _lies_in(contact: Contact, fps: float, frames: int) -> bool:
+    span = contact.frames(fps, frames)
+    return span.start < span.stop and contact.strength > 0
+
+
+def _mm(metres: Any) -> float:
+    return round(float(metres) * 1000, 3)
+
+
+def _spread(parts: list[np.ndarray]) -> dict[str, float] | None:
+    values = np.concatenate(parts) if parts else np.zeros(0)
+    if len(values) == 0:
+        return None
+    return {"median": _mm(np.median(values)), "p95": _mm(np.percentile(values, 95))}
