@@ -20,8 +20,10 @@ from .loaders import LoaderOptions
 from .pair_clip import PairClip
 from .placement import (
     Person,
+    is_stylised,
     metres_per_unit,
     moved,
+    on_human_bones,
     on_the_floor,
     pair_clip,
     resampled,
@@ -120,7 +122,8 @@ def _people(skeletons: Sequence[AnimatedSkeleton], options: LoaderOptions) -> li
         for b, s in zip(bodies, skeletons, strict=True)
     ]
     known_soles = [sole for sole in soles if sole is not None]
-    return on_the_floor(people, known_soles if len(known_soles) == len(people) else None)
+    people = on_the_floor(people, known_soles if len(known_soles) == len(people) else None)
+    return [on_human_bones(person) if is_stylised(person) else person for person in people]
 
 
 def _without_rest_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:

@@ -38,6 +38,8 @@ _TOE_HEIGHT = 0.02
 _TOE_PERCENT = 10.0
 _SAME_FLOOR = 0.06
 _TOES = (10, 11)
+_HUMAN_TRUNKS = (0.45, 1.1)
+"""Pelvis to head over leg: 0.76 in SMPL, 0.62 to 0.70 in captures, 1.8 in a cartoon."""
 _AXES = {"x": (1.0, 0, 0), "y": (0, 1.0, 0), "z": (0, 0, 1.0)}
 _LEANING = np.cos(np.radians(35.0))
 
@@ -49,6 +51,12 @@ class Person:
     root: Array
     rotations: Array
     offsets: Array
+
+    @property
+    def leg(self) -> float:
+        """Upper plus lower leg in metres, mean of both sides."""
+        joints = [SMPL22.index(name) for name in ("l_knee", "r_knee", "l_ankle", "r_ankle")]
+        return float(np.linalg.norm(self.offsets[joints], axis=-1).sum() / 2)
 
     def positions(self) -> Array:
         """Joint positions (T, 22, 3)."""
@@ -135,6 +143,30 @@ def sole_at_rest(body: Body, up: Array, unit: float) -> float | None:
     """Height in metres of the soles over the ground of a scene (up · x = 0) at rest; None if not standing."""
     toes = float((body.toes_at_rest @ up).min()) * unit
     return toes - _TOE_HEIGHT if -_SAME_FLOOR < toes < 0.2 * ADULT_LEG else None
+
+
+def is_stylised(person: Person) -> bool:
+    """Whether a person's proportions are a cartoon's: the way from pelvis to head against the leg."""
+    joints = [SMPL22.index(name) for name in ("spine1", "spine2", "spine3", "neck", "head")]
+    trunk = float(np.linalg.norm(person.offsets[joints], axis=-1).sum())
+    low, high = _HUMAN_TRUNKS
+    return not low <= trunk / person.leg <= high
+
+
+def on_human_bones(person: Person) -> Person:
+    """The same rotations on SMPL's proportions, for a person on the floor with stylised ones.
+
+    Legs keep their length, so that steps stay steps; the hips keep their height above the ankles' height in
+    standing, as the retargeter has it.
+    """
+    offsets = SMPL22.offsets * person.leg / Person(person.root, person.rotations, SMPL22.offsets).leg
+    hips = [SMPL22.index(name) for name in ("l_hip", "r_hip")]
+    feet = [SMPL22.index(name) for name in ("l_foot", "r_foot")]
+    middle = person.root + quat_rotate(person.rotations[:, 0], person.offsets[hips].mean(axis=0))
+    ankles = [-float(bones[feet, 1].mean()) for bones in (offsets, person.offsets)]
+    middle = middle + [0.0, ankles[0] - ankles[1], 0.0]
+    root = middle - quat_rotate(person.rotations[:, 0], offsets[hips].mean(axis=0))
+    return Person(root, person.rotations, offsets)
 
 
 def moved(person: Person, x: float, z: float, turn_degrees: float) -> Person:
