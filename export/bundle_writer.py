@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from training.model.config import FRAMES_PER_LATENT, ModelConfig
 from training.model.skeleton_graph import PARTS
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the same input gives the same bytes
+_CHUNK = 1 << 20
 _TOP_LEVEL = (
     "id",
     "name",
@@ -101,29 +102,32 @@ def stats_file(mean: np.ndarray, std: np.ndarray, features: int) -> bytes:
         raise ExportError(
             f"stats.npz must hold mean and std with {features} finite numbers each, std above zero"
         )
-    contents = {}
+    contents: dict[str, bytes | Path] = {}
     for name, values in arrays.items():
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, values, allow_pickle=False)
         contents[f"{name}.npy"] = buffer.getvalue()
-    return _zip(contents, zipfile.ZIP_STORED)
+    buffer = io.BytesIO()
+    _zip(buffer, contents, zipfile.ZIP_STORED)
+    return buffer.getvalue()
 
 
-def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
+def write_bundle(
+    path: str | os.PathLike[str], card: Mapping[str, Any], files: Mapping[str, bytes | Path]
+) -> Path:
     """Write a bundle to `path`: a zip where it ends in .zip, else a new folder.
 
-    The card gets the size and SHA-256 of each file and is read back through the engine's own checks first.
-    All or nothing: the bundle appears under its name when it is complete.
+    files: the content of each, or where it lies; a file that lies somewhere is moved into a folder bundle and
+    copied into a zip, and never read into memory. The card gets the size and SHA-256 of each file and is read
+    back through the engine's own checks first. All or nothing: the bundle appears under its name when it is
+    complete.
 
     Raises:
         ExportError: the card holds NaN, the folder exists already, or `path` cannot be written.
         BundleError: the card would not be accepted by the engine.
     """
     path = Path(path)
-    records = {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        for name, data in sorted(files.items())
-    }
+    records = {name: _record(content) for name, content in sorted(files.items())}
     try:
         text = json.dumps({**card, "files": records}, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
@@ -132,7 +136,7 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
         ) from error
     document = text.encode()
     BundleCard.from_json(document)
-    contents = {CARD_NAME: document, **{name: files[name] for name in records}}
+    contents: dict[str, bytes | Path] = {CARD_NAME: document, **{name: files[name] for name in records}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".zip":
@@ -146,18 +150,33 @@ def write_bundle(path: str | os.PathLike[str], card: Mapping[str, Any], files: M
     return path
 
 
-def _write_zip(path: Path, contents: Mapping[str, bytes]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(_zip(contents, zipfile.ZIP_DEFLATED))
-
-
-def _write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
-    if path.exists():
+def check_new(path: Path) -> None:
+    """Raises ExportError where a folder bundle cannot be written because something lies there already."""
+    if path.suffix.lower() != ".zip" and path.exists():
         raise ExportError(f"{path} exists already; remove it or choose another place")
+
+
+def _record(content: bytes | Path) -> dict[str, Any]:
+    if isinstance(content, bytes):
+        return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    with content.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": content.stat().st_size}
+
+
+def _write_zip(path: Path, contents: Mapping[str, bytes | Path]) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        _zip(file, contents, zipfile.ZIP_DEFLATED)
+
+
+def _write_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
+    check_new(path)
     partial = Path(tempfile.mkdtemp(prefix=path.name, suffix=".part", dir=path.parent))
     try:
-        for name, data in contents.items():
-            (partial / name).write_bytes(data)
+        for name, content in contents.items():
+            if isinstance(content, Path):
+                shutil.move(content, partial / name)
+            else:
+                (partial / name).write_bytes(content)
         partial.chmod(0o755)
         partial.rename(path)
     except BaseException:
@@ -165,13 +184,18 @@ def _write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
         raise
 
 
-def _zip(contents: Mapping[str, bytes], compression: int) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in contents.items():
+def _zip(file: BinaryIO, contents: Mapping[str, bytes | Path], compression: int) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in contents.items():
             entry = zipfile.ZipInfo(name, _ZIP_TIME)
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # the same bytes from every platform
-            entry.compress_type = compression
-            archive.writestr(entry, data, compresslevel=6 if compression == zipfile.ZIP_DEFLATED else None)
-    return buffer.getvalue()
+            # Weights that lie in a file of their own are large and hardly pack.
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".data") else compression
+            if isinstance(content, bytes):
+                packed = entry.compress_type == zipfile.ZIP_DEFLATED
+                archive.writestr(entry, content, compresslevel=6 if packed else None)
+                continue
+            entry.file_size = content.stat().st_size
+            with content.open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, _CHUNK)

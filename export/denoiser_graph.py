@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from torch import nn
 
+from export.external_weights import ExternalWeights
 from export.graph_builder import GraphBuilder, Precision
 from export.vae_graphs import array
 from training.model.attention import AdaLN, MultiheadAttention
@@ -39,13 +40,16 @@ class _Modulation:
 
 
 def denoiser_graph(
-    denoiser: Denoiser, precision: Precision = "fp32", experts: ExpertForm = "sparse"
+    denoiser: Denoiser,
+    precision: Precision = "fp32",
+    experts: ExpertForm = "sparse",
+    external: ExternalWeights | None = None,
 ) -> onnx.ModelProto:
     """latents (B, T, 2D), timesteps (B) int64, text (B, E), mask (B, T) bool -> clean_latents (B, T, 2D)."""
     net = denoiser.net
     width, latent = net.motion_embed.out_features, net.motion_embed.in_features
     blocks = [block for block in net.blocks if isinstance(block, DenoiserBlock)]
-    g = GraphBuilder("denoiser", precision)
+    g = GraphBuilder("denoiser", precision, external)
     latents = g.input("latents", "float", ["B", "T", 2 * latent])
     timesteps = g.input("timesteps", "int64", ["B"])
     text = g.input("text", "float", ["B", net.text_embed.in_features])
@@ -67,7 +71,14 @@ def denoiser_graph(
     for block, modulation, router in zip(blocks, modulations, routers, strict=True):
         x = _block(g, x, block, modulation, router, bias, experts)
     clean = g.transpose(_linear(g, x, net.out.linear), 1, 2, 0, 3)
-    g.output(g.reshape(clean, [0, 0, 2 * latent]), "clean_latents", ["B", "T", 2 * latent])
+    clean = g.reshape(clean, [0, 0, 2 * latent])
+    if denoiser.prediction == "v":
+        signal, deviation = (
+            g.unsqueeze(g.op("Gather", g.constant(array(table)), timesteps), 1, 2)
+            for table in (denoiser.signal, denoiser.deviation)
+        )
+        clean = g.op("Sub", g.op("Mul", signal, latents), g.op("Mul", deviation, clean))
+    g.output(clean, "clean_latents", ["B", "T", 2 * latent])
     return g.build()
 
 

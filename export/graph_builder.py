@@ -16,6 +16,8 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
+from export.external_weights import ExternalWeights
+
 Precision = Literal["fp32", "fp16-storage", "int8-storage"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -32,13 +34,16 @@ class GraphBuilder:
 
     precision: how large weights are stored. All arithmetic is float32: "fp16-storage" and "int8-storage" put
     the conversion into the graph, on constants, so that a runtime folds it away while loading. int8 is
-    symmetric with one scale per output channel (per row for embeddings).
+    symmetric with one scale per output channel (per row for embeddings). external: where large weights go
+    instead of into the graph; they are on the disk as soon as they are added.
     """
 
-    def __init__(self, name: str, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, name: str, precision: Precision = "fp32", external: ExternalWeights | None = None
+    ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
-        self.name, self.precision = name, precision
+        self.name, self.precision, self._external = name, precision, external
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -81,7 +86,10 @@ class GraphBuilder:
 
     def _store(self, array: np.ndarray, hint: str) -> str:
         name = self._fresh(hint)
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        tensor = self._external.store(array, name) if self._external else None
+        if tensor is None:
+            tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self._weights.append(tensor)
         return name
 
     def weight(self, values: np.ndarray, channel_axis: int = -1, exact: bool = False) -> str:
@@ -104,13 +112,14 @@ class GraphBuilder:
         )
 
     def build(self) -> onnx.ModelProto:
-        """The checked model, in one piece."""
+        """The model, checked; with external weights, `onnx.checker` can only do so once it is on the disk."""
         graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs, self._weights)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name=PRODUCER
         )
         model.ir_version = IR_VERSION
-        onnx.checker.check_model(model)
+        if self._external is None:
+            onnx.checker.check_model(model)
         return model
 
     # ---- shorthands

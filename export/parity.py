@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from export.graph_builder import Precision
-from export.text_encoder import SentenceEncoder
 from training.model.config import FRAMES_PER_LATENT
 from training.model.denoiser import Denoiser
 from training.model.skeleton_graph import PARTS
@@ -62,20 +62,29 @@ class ParityResult:
         }
 
 
+# A graph in memory, or the path of one whose weights lie beside it.
+Model = onnx.ModelProto | Path
 Inputs = dict[str, Tensor]
 Reference = Callable[..., Tensor]
 
 
 def compare(
-    model: onnx.ModelProto,
+    model: Model,
     reference: Reference,
     cases: Sequence[Inputs],
     precision: Precision,
     cosine: bool = False,
+    tolerance: float = FLOAT_TOLERANCE,
 ) -> ParityResult:
-    """Run graph and torch on the same inputs. Raises ParityError where they disagree."""
-    name = model.graph.name
-    session = ort.InferenceSession(model.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
+    """Run graph and torch on the same inputs. Raises ParityError where they disagree.
+
+    tolerance: largest absolute difference of a float32 graph.
+    """
+    if isinstance(model, Path):
+        name, source = model.stem, str(model)
+    else:
+        name, source = model.graph.name, model.SerializeToString()
+    session = ort.InferenceSession(source, _options(), providers=["CPUExecutionProvider"])
     largest, squared, power, least_cosine = 0.0, 0.0, 0.0, 1.0
     shapes: list[tuple[int, int]] = []
     for inputs in cases:
@@ -98,14 +107,14 @@ def compare(
             least_cosine = min(least_cosine, float(((got * expected).sum(-1) / lengths).min()))
     relative = float(np.sqrt(squared / max(power, 1e-30)))
     if precision == "fp32":
-        tolerance, fits = f"max_abs_error <= {FLOAT_TOLERANCE:g}", largest <= FLOAT_TOLERANCE
+        allowed, fits = f"max_abs_error <= {tolerance:g}", largest <= tolerance
     elif cosine:
-        tolerance, fits = f"cosine >= {LEAST_COSINE:g}", least_cosine >= LEAST_COSINE
+        allowed, fits = f"cosine >= {LEAST_COSINE:g}", least_cosine >= LEAST_COSINE
     else:
         bound = RELATIVE_TOLERANCE[precision]
-        tolerance, fits = f"relative_error <= {bound:g}", relative <= bound
+        allowed, fits = f"relative_error <= {bound:g}", relative <= bound
     result = ParityResult(
-        name, precision, shapes, largest, relative, tolerance, round(least_cosine, 6) if cosine else None
+        name, precision, shapes, largest, relative, allowed, round(least_cosine, 6) if cosine else None
     )
     if not fits:
         hint = (
@@ -116,29 +125,39 @@ def compare(
         raise ParityError(
             f"{name} ({precision}) differs from torch: largest error {largest:.3g}, relative {relative:.3g}"
             + (f", smallest cosine {least_cosine:.4f}" if cosine else "")
-            + f", allowed is {tolerance}; {hint}"
+            + f", allowed is {allowed}; {hint}"
         )
     return result
 
 
-def check_vae_encoder(model: onnx.ModelProto, vae: MotionVAE, precision: Precision) -> ParityResult:
+def check_vae_encoder(
+    model: Model, vae: MotionVAE, precision: Precision, tolerance: float = FLOAT_TOLERANCE
+) -> ParityResult:
     """On normalised noise motion of the shapes of CASES."""
     draw = torch.Generator().manual_seed(1)
     cases = [
         {"motion": torch.randn(b, FRAMES_PER_LATENT * t, vae.features, generator=draw)} for b, t in CASES
     ]
-    return compare(model, lambda motion: vae.encode(motion), cases, precision)
+    return compare(model, lambda motion: vae.encode(motion), cases, precision, tolerance=tolerance)
 
 
-def check_vae_decoder(model: onnx.ModelProto, vae: MotionVAE, precision: Precision) -> ParityResult:
+def check_vae_decoder(
+    model: Model, vae: MotionVAE, precision: Precision, tolerance: float = FLOAT_TOLERANCE
+) -> ParityResult:
     """On standard normal latents of the shapes of CASES."""
     draw = torch.Generator().manual_seed(2)
     channels = vae.latent_mean.shape[1]
     cases = [{"latents": torch.randn(b, t, PARTS, channels, generator=draw)} for b, t in CASES]
-    return compare(model, lambda latents: vae.decode(latents), cases, precision)
+    return compare(model, lambda latents: vae.decode(latents), cases, precision, tolerance=tolerance)
 
 
-def check_denoiser(model: onnx.ModelProto, denoiser: Denoiser, precision: Precision) -> ParityResult:
+def check_denoiser(
+    model: Model,
+    denoiser: Denoiser,
+    precision: Precision,
+    shapes: Sequence[tuple[int, int]] = CASES,
+    tolerance: float = FLOAT_TOLERANCE,
+) -> ParityResult:
     """On noise at random steps, with text vectors and with zeros, with and without padding."""
     draw = torch.Generator().manual_seed(3)
     latent, text = denoiser.net.motion_embed.in_features, denoiser.net.text_embed.in_features
@@ -155,27 +174,28 @@ def check_denoiser(model: onnx.ModelProto, denoiser: Denoiser, precision: Precis
         return values
 
     cases = []
-    for batch, frames in CASES:
+    for batch, frames in shapes:
         case = inputs(batch, frames)
         for _ in range(_ATTEMPTS):
             if not _has_routing_ties(denoiser, case):
                 break
             case = inputs(batch, frames)
         cases.append(case)
-    return compare(model, denoiser, cases, precision)
+    return compare(model, denoiser, cases, precision, tolerance=tolerance)
 
 
 def check_text_encoder(
-    model: onnx.ModelProto,
-    encoder: SentenceEncoder,
+    model: Model,
+    encoder: nn.Module,
     tokens: Sequence[tuple[np.ndarray, np.ndarray]],
     precision: Precision,
+    tolerance: float = FLOAT_TOLERANCE,
 ) -> ParityResult:
     """On batches of (input_ids, attention_mask), each (B, N) int64."""
     cases = [
         {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)} for ids, mask in tokens
     ]
-    return compare(model, encoder, cases, precision, cosine=True)
+    return compare(model, encoder, cases, precision, cosine=True, tolerance=tolerance)
 
 
 def _has_routing_ties(denoiser: Denoiser, inputs: Inputs) -> bool:

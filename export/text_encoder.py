@@ -50,17 +50,17 @@ def text_encoder_graph(
     tokens = g.op("Shape", ids, start=1, end=2)
     positions = g.op("Slice", table, g.constant([0], np.int64), tokens, g.constant([0], np.int64))
     x = g.op("Add", g.embedding(array(minilm.word_embedding.weight), ids), positions)
-    x = _layer_norm(g, x, minilm.embedding_norm)
+    x = layer_norm(g, x, minilm.embedding_norm)
     for layer in minilm.layers:
         assert isinstance(layer, EncoderLayer)
         x = _minilm_layer(g, x, layer, bias, width)
     for layer in head.clipTransEncoder.layers:
         assert isinstance(layer, TextLayer)
-        x = _head_layer(g, x, layer, bias, width)
+        x = head_layer(g, x, layer, bias, width)
 
     end = g.op("Sub", g.op("ReduceSum", mask, g.constant([1], np.int64), keepdims=1), g.constant(1, np.int64))
     vector = g.op("GatherND", x, end, batch_dims=1)
-    g.output(_layer_norm(g, vector, head.clip_ln), "text", ["B", width])
+    g.output(layer_norm(g, vector, head.clip_ln), "text", ["B", width])
     return g.build()
 
 
@@ -81,15 +81,17 @@ def random_sentence_encoder(head: TextHead, vocabulary: int, seed: int = 0) -> S
     return SentenceEncoder(minilm, head).eval()
 
 
-def _layer_norm(g: GraphBuilder, x: str, norm: nn.LayerNorm) -> str:
+def layer_norm(g: GraphBuilder, x: str, norm: nn.LayerNorm) -> str:
+    """torch's LayerNorm with its weights."""
     return g.layer_norm(x, norm.normalized_shape[0], norm.eps, array(norm.weight), array(norm.bias))
 
 
-def _linear(g: GraphBuilder, x: str, layer: nn.Linear) -> str:
+def linear(g: GraphBuilder, x: str, layer: nn.Linear) -> str:
+    """torch's Linear with its weights."""
     return g.linear(x, array(layer.weight), array(layer.bias))
 
 
-def _self_attention(
+def self_attention(
     g: GraphBuilder, x: str, weight: Tensor, offset: Tensor, heads: int, bias: str, width: int
 ) -> str:
     """Joined projection (3 width, width) of query, key and value, then attention before its output one."""
@@ -103,17 +105,18 @@ def _self_attention(
 
 def _minilm_layer(g: GraphBuilder, x: str, layer: EncoderLayer, bias: str, width: int) -> str:
     projection = layer.query_key_value
-    mixed = _self_attention(g, x, projection.weight, projection.bias, layer.heads, bias, width)
-    x = _layer_norm(g, g.op("Add", x, _linear(g, mixed, layer.attention_output)), layer.attention_norm)
-    inner = g.gelu(_linear(g, x, layer.expand))
-    return _layer_norm(g, g.op("Add", x, _linear(g, inner, layer.contract)), layer.output_norm)
+    mixed = self_attention(g, x, projection.weight, projection.bias, layer.heads, bias, width)
+    x = layer_norm(g, g.op("Add", x, linear(g, mixed, layer.attention_output)), layer.attention_norm)
+    inner = g.gelu(linear(g, x, layer.expand))
+    return layer_norm(g, g.op("Add", x, linear(g, inner, layer.contract)), layer.output_norm)
 
 
-def _head_layer(g: GraphBuilder, x: str, layer: TextLayer, bias: str, width: int) -> str:
+def head_layer(g: GraphBuilder, x: str, layer: TextLayer, bias: str, width: int) -> str:
+    """One layer of the trained text head, x (B, N, width); `bias` is added to the attention scores."""
     attention: MultiheadAttention = layer.self_attn
-    mixed = _self_attention(
+    mixed = self_attention(
         g, x, attention.in_proj_weight, attention.in_proj_bias, attention.heads, bias, width
     )
-    x = _layer_norm(g, g.op("Add", x, _linear(g, mixed, attention.out_proj)), layer.norm1)
-    inner = g.gelu(_linear(g, x, layer.linear1))
-    return _layer_norm(g, g.op("Add", x, _linear(g, inner, layer.linear2)), layer.norm2)
+    x = layer_norm(g, g.op("Add", x, linear(g, mixed, attention.out_proj)), layer.norm1)
+    inner = g.gelu(linear(g, x, layer.linear1))
+    return layer_norm(g, g.op("Add", x, linear(g, inner, layer.linear2)), layer.norm2)

@@ -19,7 +19,7 @@ from .representation import LAYOUTS, motion_from_features
 from .runtime.noise import MAX_SEED, latent_noise
 from .runtime.sampler import cosine_alphas_cumprod, sample_ddim
 from .runtime.session import Graph, import_onnxruntime, load_graph
-from .runtime.text import EncodedText, TextEncoder, clean_prompt
+from .runtime.text import EncodedText, TextEncoder, clean_prompt, unconditional
 from .skeleton import SMPL22
 from .take import ActorMotion, Take
 
@@ -78,8 +78,10 @@ class Engine:
         self._denoiser = self._load("denoiser.onnx", device)
         # The first session decided what "auto" means; the others must not end up elsewhere.
         self._decoder = self._load("vae_decoder.onnx", self._denoiser.device)
-        text_graph = self._load("text_encoder.onnx", self._denoiser.device)
-        self._text = TextEncoder(bundle.read("tokenizer.json"), text_graph, card.text)
+        self._text = None
+        if card.text.encoder:
+            text_graph = self._load("text_encoder.onnx", self._denoiser.device)
+            self._text = TextEncoder(bundle.read("tokenizer.json"), text_graph, card.text)
         self._alphas_cumprod = cosine_alphas_cumprod(card.diffusion.steps)
 
     @property
@@ -125,7 +127,10 @@ class Engine:
 
         report("text", 0, 1)
         began = time.perf_counter()
-        text = self._text.encode(request.prompt)
+        if self._text is None:
+            text, guidance = unconditional(self.bundle.card.text), 1.0  # nothing to guide towards
+        else:
+            text = self._text.encode(request.prompt)
         seconds = {"text": time.perf_counter() - began}
 
         began = time.perf_counter()

@@ -14,7 +14,8 @@ import numpy as np
 from ..npz import read_arrays
 from .card import BundleCard
 from .errors import BundleError
-from .store import FolderStore, Store, check_file, open_store, read_card, read_file
+from .store import FolderStore, Store, ZipStore, check_file, open_store, read_card, read_file
+from .unpacked import WEIGHTS_SUFFIX, needs_unpacking, unpacked
 
 _STATISTICS_LIMIT = 16 << 20
 _STARTER = Path(__file__).resolve().parent.parent / "bundles" / "starter.zip"
@@ -41,15 +42,12 @@ class Bundle:
     the exact weights.
     """
 
-    def __init__(self, store: Store, card: BundleCard, sha256: str) -> None:
+    def __init__(self, path: Path, store: Store, card: BundleCard, sha256: str) -> None:
+        """path: the folder or zip that was opened; `store` may be an unpacked copy of it."""
+        self.path = path
         self._store = store
         self.card = card
         self.sha256 = sha256
-
-    @property
-    def path(self) -> Path:
-        """The folder or zip."""
-        return self._store.path
 
     @property
     def size(self) -> int:
@@ -68,13 +66,17 @@ class Bundle:
             store = open_store(place)
             data = read_card(store)
             card = BundleCard.from_json(data)
-            for name, record in card.files.items():
-                check_file(store, name, record)
+            sha256 = hashlib.sha256(data).hexdigest()
+            if isinstance(store, ZipStore) and needs_unpacking(card.files):
+                store = unpacked(store, card.files, sha256)
+            else:
+                for name, record in card.files.items():
+                    check_file(store, name, record)
         except BundleError:
             raise
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: "~" of nobody
             raise BundleError(f"the bundle at {place} cannot be read ({error}); check the path") from error
-        return cls(store, card, hashlib.sha256(data).hexdigest())
+        return cls(place, store, card, sha256)
 
     def read(self, name: str) -> bytes:
         """The bytes of a listed file, checked again as they are read. Raises BundleError."""
@@ -86,14 +88,12 @@ class Bundle:
     def model(self, name: str) -> bytes | str:
         """An ONNX graph for `InferenceSession`.
 
-        Bytes, except where the weights lie in a separate `NAME.data`: ONNX Runtime reads that next
-        to the graph, so a path is given, which needs an unpacked bundle.
+        Bytes, except where the weights lie in a separate `NAME.data`: ONNX Runtime maps that from beside the
+        graph, so a path is given.
         """
-        if f"{name}.data" not in self.card.files:
-            return self.read(name)
-        if isinstance(self._store, FolderStore):
+        if f"{name}{WEIGHTS_SUFFIX}" in self.card.files and isinstance(self._store, FolderStore):
             return str(self._store.file(name))
-        raise BundleError(f"{name} has its weights in a second file; unpack {self.path.name} first")
+        return self.read(name)
 
     def statistics(self) -> FeatureStatistics:
         """The `mean` and `std` of `stats.npz`, float32. Raises BundleError."""

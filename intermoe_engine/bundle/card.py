@@ -16,9 +16,8 @@ from .errors import BundleError
 
 SCHEMA = 1
 CARD_NAME = "bundle.json"
+TEXT_FILES = ("text_encoder.onnx", "tokenizer.json")
 REQUIRED_FILES = (
-    "text_encoder.onnx",
-    "tokenizer.json",
     "denoiser.onnx",
     "vae_encoder.onnx",
     "vae_decoder.onnx",
@@ -67,12 +66,17 @@ class LatentShape:
 
 @dataclass(frozen=True)
 class TextLimits:
-    """`max_tokens` ids go into the text encoder; `width` numbers (E) come out."""
+    """`max_tokens` ids go into the text encoder; `width` numbers (E) come out.
+
+    encoder: False for a bundle without text encoder and tokenizer. The denoiser then gets zeros, as for the
+    unconditional half of guidance, and the sentence has no influence.
+    """
 
     max_tokens: int
     width: int
     tokenizer: str
     pad_to_max_tokens: bool
+    encoder: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ class BundleCard:
                 f"the bundle has schema {schema}, this version reads up to {SCHEMA}; update InterMoE"
             )
         layout = top.choice("feature_layout", FEATURE_LAYOUTS)
+        text = _text(top.table("text"))
         return cls(
             schema=schema,
             id=top.text("id"),
@@ -146,12 +151,12 @@ class BundleCard:
             fps=top.number("fps", 1.0, 1000.0),
             frames=_frames(top.table("frames")),
             latent=_latent(top.table("latent")),
-            text=_text(top.table("text")),
+            text=text,
             diffusion=_diffusion(top.table("diffusion")),
             licence=top.text("licence"),
             provenance=top.table("provenance").values,
             example_prompts=tuple(top.strings("example_prompts")),
-            files=_files(top.table("files")),
+            files=_files(top.table("files"), (*REQUIRED_FILES, *(TEXT_FILES if text.encoder else ()))),
             raw=document,
         )
 
@@ -244,6 +249,7 @@ def _text(fields: _Fields) -> TextLimits:
         width=fields.integer("width", 1),
         tokenizer=fields.text("tokenizer"),
         pad_to_max_tokens=bool(fields.values.get("pad_to_max_tokens", False)),
+        encoder=fields.values.get("encoder") is not False,
     )
 
 
@@ -261,7 +267,7 @@ def _diffusion(fields: _Fields) -> DiffusionSettings:
     return settings
 
 
-def _files(fields: _Fields) -> dict[str, FileRecord]:
+def _files(fields: _Fields, required: tuple[str, ...]) -> dict[str, FileRecord]:
     records: dict[str, FileRecord] = {}
     for name in fields.values:
         check_relative_name(name)
@@ -270,7 +276,7 @@ def _files(fields: _Fields) -> dict[str, FileRecord]:
         if not _SHA256.fullmatch(sha256):
             raise entry.fail("sha256", "64 hexadecimal digits")
         records[name] = FileRecord(sha256=sha256, bytes=entry.integer("bytes", 0))
-    missing = [name for name in REQUIRED_FILES if name not in records]
+    missing = [name for name in required if name not in records]
     if missing:
         raise BundleError(f"{CARD_NAME} does not list {', '.join(missing)}; download the bundle again")
     return records

@@ -131,13 +131,29 @@ def check_file(store: Store, name: str, record: FileRecord) -> None:
     """Check a file's size and SHA-256 without holding it in memory. Raises BundleError."""
     _check_size(store, name, record)
     digest = hashlib.sha256()
+    for chunk in _chunks(store, name):
+        digest.update(chunk)
+    _check_digest(name, record, digest)
+
+
+def copy_file(store: Store, name: str, record: FileRecord, target: Path) -> None:
+    """Copy a file to `target`, checking it. Raises BundleError, and OSError if it cannot be written."""
+    _check_size(store, name, record)
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        for chunk in _chunks(store, name):
+            digest.update(chunk)
+            file.write(chunk)
+    _check_digest(name, record, digest)
+
+
+def _chunks(store: Store, name: str) -> Iterator[bytes]:
     try:
         with store.open(name) as stream:
             while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+                yield chunk
     except _DAMAGE as error:
         raise BundleError(f"{name} in the bundle is damaged; download the bundle again") from error
-    _check_digest(name, record, digest)
 
 
 def _check_size(store: Store, name: str, record: FileRecord) -> None:

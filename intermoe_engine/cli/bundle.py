@@ -54,7 +54,12 @@ def _inspect(args: argparse.Namespace) -> int:
             "latents",
             f"{latent.groups} groups x {latent.channels} channels for {latent.downsample} frames a person",
         ),
-        ("text", f"{card.text.max_tokens} tokens to {card.text.width} numbers ({card.text.tokenizer})"),
+        (
+            "text",
+            f"{card.text.max_tokens} tokens to {card.text.width} numbers ({card.text.tokenizer})"
+            if card.text.encoder
+            else "no text encoder: motions do not follow the sentence",
+        ),
         (
             "sampling",
             f"{diffusion.sampler}, {diffusion.default_steps} of {diffusion.steps} steps, "

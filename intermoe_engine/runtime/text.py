@@ -38,6 +38,12 @@ def clean_prompt(prompt: str) -> str:
     return cleaned
 
 
+def unconditional(limits: TextLimits) -> EncodedText:
+    """The condition of a bundle without text encoder, with a warning that the sentence does nothing."""
+    warning = "this bundle has no text encoder: the motion does not follow the sentence"
+    return EncodedText(np.zeros(limits.width, np.float32), 0, warning)
+
+
 class TextEncoder:
     """A tokenizer and the text graph of a bundle."""
 

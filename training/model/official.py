@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from .config import ModelConfig
 from .denoiser import sinusoidal_table
@@ -81,7 +83,7 @@ def infer_config(
         "experts": (r"denoiser\.net\.blocks\.0\.ffn\.experts\.(\d+)\.", net + "blocks.0.ffn.experts.0.*"),
         "text_head_layers": (r"clipTransEncoder\.layers\.(\d+)\.", "clipTransEncoder.layers.0.*"),
     }
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Any] = {}
     missing: list[str] = []
     misshapen: list[str] = []
     for size, (key, axis) in sources.items():
@@ -125,6 +127,23 @@ def _fixed_value(key: str, tensor: Tensor) -> Tensor | None:
     return makers[leaf](level) if leaf in makers else None
 
 
+@contextmanager
+def _parameters_without_memory() -> Iterator[None]:
+    """Modules made inside have real buffers, but parameters that wait to be assigned.
+
+    A full-size model is near a gigabyte, which would otherwise be drawn at random and thrown away.
+    """
+
+    def replace(module: nn.Module, name: str, parameter: nn.Parameter | None) -> Any:
+        return None if parameter is None else nn.Parameter(parameter.to("meta"))
+
+    hook = register_module_parameter_registration_hook(replace)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def load_official_state(
     state: Mapping[str, Any],
     heads: int = 8,
@@ -132,7 +151,7 @@ def load_official_state(
     text_head_heads: int = 8,
     feature_layout: str = "interhuman",
 ) -> InterMoE:
-    """An `InterMoE` in eval mode from weights in the official layout.
+    """An `InterMoE` in eval mode from weights in the official layout. Float32 tensors are shared, not copied.
 
     Args:
         state: key -> tensor or numpy array, keys with or without `model.`; CLIP's own weights are ignored,
@@ -168,6 +187,7 @@ def load_official_state(
     missing = sorted(key for key in wanted if key not in tensors and key not in _LATENT_STATISTICS)
     if missing or misshapen or unexpected:
         _refuse(missing, misshapen, sorted(unexpected))
-    model = InterMoE(config)
-    model.load_state_dict(weights)
+    with _parameters_without_memory():
+        model = InterMoE(config)
+    model.load_state_dict(weights, assign=True)
     return model.eval()
