@@ -11,7 +11,17 @@ import importlib
 ADDON_ID = __name__
 """The package as Blender knows it; its preferences and its user folder go by this name."""
 
-_MODULES = ("ui.properties", "ui.preferences", "operators", "ui.panels", "ui.ticker", "engine.session")
+_MODULES = (
+    "ui.bone_rows",
+    "ui.properties",
+    "ui.preferences",
+    "operators",
+    "ui.panels",
+    "ui.bones_panel",
+    "ui.rig_report",
+    "ui.ticker",
+    "engine.session",
+)
 
 
 def register() -> None:

@@ -69,7 +69,7 @@ def build_extension(
         _add(archive, "LICENSE", _licence())
         for path in sorted(ADDON.rglob("*")):
             relative = path.relative_to(ADDON)
-            if path.suffix in {".py", ".json"} and relative.as_posix() not in _LEFT_OUT:
+            if path.suffix in {".py", ".json", ".tsv"} and relative.as_posix() not in _LEFT_OUT:
                 _add(archive, relative.as_posix(), path.read_bytes())
         for name, data in mannequin_meshes().items():
             _add(archive, f"mannequins/{mesh_cache.PACKAGED.name}/{name}", data, zipfile.ZIP_STORED)

@@ -17,6 +17,11 @@ def takes() -> Path:
     return _folder("takes")
 
 
+def bone_maps() -> Path:
+    """The folder of the user's bone maps, created."""
+    return _folder("bone_maps")
+
+
 def log_file() -> Path:
     """The engine's log; its folder exists."""
     return _folder("logs") / "engine.log"

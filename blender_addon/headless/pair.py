@@ -19,6 +19,7 @@ import numpy as np
 from intermoe_engine.retarget import PairRetarget, RetargetSettings, RigDescription, RigMotion, retarget_pair
 from intermoe_engine.take import Take
 
+from ..rigs import bone_map
 from ..rigs.keyframes import write_action
 from ..rigs.reading import read_rig
 from ..takes.fbx import FbxError, check_fbx, export_fbx, read_fbx
@@ -65,7 +66,9 @@ def key_pair(
     Raises RigError, KeyframeError.
     """
     a, b = (read_rig(rig) for rig in rigs)
-    result = retarget_pair(take, a, b, settings=settings)
+    # A rig that keeps a bone map, made in the extension's panel, is mapped by it here too.
+    maps = [bone_map.kept(rig) for rig in rigs]
+    result = retarget_pair(take, a, b, maps[0], maps[1], settings)
     for rig, motion, role in zip(rigs, result.actors, "AB", strict=True):
         if rig.animation_data is not None:
             rig.animation_data.use_nla = False  # strips of the file would show through the new action

@@ -15,8 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from intermoe_engine.retarget import map_bones
-
+from ..rigs import bone_map
 from ..rigs.reading import read_rig
 from ..space import CANONICAL_FROM_BLENDER
 from .cast import ROLES, RigHandle
@@ -129,7 +128,7 @@ def check_rigs(request: TakeRequest) -> None:
     A tenth of a second for the largest rigs. Raises RequestGone, RigError.
     """
     for rig in request.rigs():
-        map_bones(read_rig(rig))
+        bone_map.usable(rig, read_rig(rig))
 
 
 def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
@@ -139,11 +138,15 @@ def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
     """
     axes = np.eye(4)
     axes[:3, :3] = CANONICAL_FROM_BLENDER
-    rig_a, rig_b = (read_rig(rig) for rig in request.rigs())
+    rigs = request.rigs()
+    rig_a, rig_b = descriptions = [read_rig(rig) for rig in rigs]
+    map_a, map_b = (bone_map.usable(*pair) for pair in zip(rigs, descriptions, strict=True))
     return {
         "take": str(take),
         "rig_a": rig_a.to_dict(),
         "rig_b": rig_b.to_dict(),
+        "mapping_a": map_a.to_dict(),
+        "mapping_b": map_b.to_dict(),
         "fps": scene_fps(request.scene()),
         "settings": {"scene_matrix": (axes @ np.array(request.placement) @ axes.T).tolist()},
     }

@@ -12,6 +12,7 @@ from ..takes import export as take_export
 from ..takes import info as take_info
 from ..takes import quality as take_quality
 from ..takes.job import Phase
+from . import bone_rows, bones_panel
 from .text import characters_across, duration_text, wrapped_labels
 
 
@@ -29,7 +30,7 @@ class INTERMOE_PT_take(_Tab, bpy.types.Panel):
         layout = self.layout
         settings = context.scene.intermoe
         _draw_prompt(layout, context, settings)
-        _draw_cast(layout, settings)
+        _draw_cast(layout, context, settings)
         _draw_time(layout, settings)
         _draw_generate(layout, context)
 
@@ -38,7 +39,7 @@ class INTERMOE_PT_advanced(_Tab, bpy.types.Panel):
     bl_label = "Advanced"
     bl_parent_id = "INTERMOE_PT_take"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 1
+    bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -63,7 +64,7 @@ class INTERMOE_PT_advanced(_Tab, bpy.types.Panel):
 class INTERMOE_PT_result(_Tab, bpy.types.Panel):
     bl_label = "Take"
     bl_parent_id = "INTERMOE_PT_take"
-    bl_order = 2
+    bl_order = 3
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -91,7 +92,7 @@ class INTERMOE_PT_result(_Tab, bpy.types.Panel):
 class INTERMOE_PT_export(_Tab, bpy.types.Panel):
     bl_label = "Export"
     bl_parent_id = "INTERMOE_PT_take"
-    bl_order = 3
+    bl_order = 4
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -149,7 +150,9 @@ def _draw_prompt(
         wrapped_labels(echo, settings.prompt, across)
 
 
-def _draw_cast(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+def _draw_cast(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: bpy.types.PropertyGroup
+) -> None:
     row = layout.row(align=True)
     slots = row.column(align=True)
     for role in cast.ROLES:
@@ -162,6 +165,10 @@ def _draw_cast(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) ->
     row = layout.row(align=True)
     row.operator("intermoe.use_selected", icon="RESTRICT_SELECT_OFF")
     row.operator("intermoe.add_mannequins", icon="OUTLINER_OB_ARMATURE")
+    for role in cast.ROLES:
+        notice = bones_panel.summary(bone_rows.table_of(settings, role))
+        if notice:
+            wrapped_labels(layout, notice, characters_across(context), "BONE_DATA")
 
 
 def _draw_time(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

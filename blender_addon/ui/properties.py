@@ -15,6 +15,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from . import bone_rows
+
 MAX_SEED = 2**31 - 1
 LONGEST_SECONDS = 60.0
 
@@ -37,13 +39,22 @@ class InterMoESettings(bpy.types.PropertyGroup):
         description="Armature of the first character. Its rest pose, transforms and actions are kept",
         type=bpy.types.Object,
         poll=_is_armature,
+        update=lambda settings, _context: bone_rows.refresh(settings, "A"),
     )
     actor_b: PointerProperty(
         name="Character B",
         description="Armature of the second character. Its rest pose, transforms and actions are kept",
         type=bpy.types.Object,
         poll=_is_armature,
+        update=lambda settings, _context: bone_rows.refresh(settings, "B"),
     )
+    bones_of: EnumProperty(
+        name="Bones of",
+        description="Whose bones are shown",
+        items=(("A", "A", "Bones of character A"), ("B", "B", "Bones of character B")),
+    )
+    bones_a: PointerProperty(type=bone_rows.InterMoEBoneTable)
+    bones_b: PointerProperty(type=bone_rows.InterMoEBoneTable)
     duration: FloatProperty(
         name="Duration",
         description="Length of the take. It is resampled to the frame rate of the scene",

@@ -18,6 +18,7 @@ from blender_addon.takes import info as take_info  # noqa: E402
 from blender_addon.takes import quality as take_quality  # noqa: E402
 from blender_addon.ui import panels  # noqa: E402
 from blender_addon.ui import text as ui_text  # noqa: E402
+from tests.blender.paper import Paper, drawn  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,65 +47,6 @@ def rig(name: str) -> bpy.types.Object:
     data.edit_bones.new("Hips").tail = (0, 0, 1)
     bpy.ops.object.mode_set(mode="OBJECT")
     return item
-
-
-class Paper:
-    """A layout that keeps what is written on it, and refuses what Blender would refuse."""
-
-    def __init__(self, lines: list[str] | None = None) -> None:
-        object.__setattr__(self, "lines", [] if lines is None else lines)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        assert name in bpy.types.UILayout.bl_rna.properties, f"a layout has no {name}"
-
-    def _part(self, **_: object) -> Paper:
-        return Paper(self.lines)
-
-    row = column = box = split = _part
-
-    def label(self, text: str, icon: str = "NONE") -> None:
-        self._write(text, icon)
-
-    def prop(
-        self,
-        owner: bpy.types.bpy_struct,
-        name: str,
-        text: str | None = None,
-        icon: str = "NONE",
-        placeholder: str = "",
-    ) -> None:
-        properties = owner.bl_rna.properties
-        assert name in properties, f"{owner} has no {name}"
-        assert properties[name].description, f"{name} has no tooltip"
-        self._write(properties[name].name if text is None else text, icon)
-
-    def operator(self, idname: str, text: str | None = None, icon: str = "NONE", **_: object):
-        module, name = idname.split(".")
-        kind = getattr(getattr(bpy.ops, module), name).get_rna_type()
-        assert kind.description, f"{idname} has no tooltip"
-        self._write(kind.name if text is None else text, icon)
-
-    def menu(self, idname: str, text: str, icon: str) -> None:
-        assert hasattr(bpy.types, idname)
-        self._write(text, icon)
-
-    def progress(self, factor: float, type: str, text: str) -> None:
-        assert 0 <= factor <= 1
-        self._write(text, "NONE")
-
-    def _write(self, text: str, icon: str) -> None:
-        icons = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
-        assert icon in icons, f"there is no icon {icon}"
-        self.lines.append(text)
-
-
-def drawn(*kinds: type) -> str:
-    paper = Paper()
-    for kind in kinds:
-        if getattr(kind, "poll", None) is None or kind.poll(bpy.context):
-            stand_in = type("StandIn", (), {"layout": paper})()
-            kind.draw(stand_in, bpy.context)
-    return "\n".join(paper.lines)
 
 
 def test_says_what_is_missing_step_by_step(scene: bpy.types.Scene) -> None:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Bones panel: which bone does what on each character, how sure that is, and what is wrong with it."""
+# Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
+# pyright: reportOptionalMemberAccess=false, reportGeneralTypeIssues=false
+
+import bpy
+from bpy.props import BoolProperty
+
+from . import bone_rows, rig_report
+from .text import characters_across, wrapped_labels
+
+STATE_ICONS = {
+    "sure": "COLORSET_03_VEC",  # green
+    "likely": "COLORSET_09_VEC",  # yellow
+    "unsure": "COLORSET_02_VEC",  # orange
+    "missing": "COLORSET_01_VEC",  # red
+    "empty": "COLORSET_13_VEC",  # grey
+}
+_LEVEL_ICONS = {"error": "CANCEL", "warning": "ERROR", "ok": "CHECKMARK"}
+
+
+class INTERMOE_UL_bones(bpy.types.UIList):
+    """Rows of a bone map. The search finds parts of the body and bones."""
+
+    bl_idname = "INTERMOE_UL_bones"
+
+    doubtful: BoolProperty(
+        name="Doubtful Only", description="Show only rows that are missing or not sure", default=False
+    )
+
+    def draw_item(self, context, layout, table, row, _icon, _active_data, _active_name, index=0) -> None:
+        settings = context.scene.intermoe
+        rig = bone_rows.rig_of(settings, settings.bones_of)
+        split = layout.split(factor=0.46, align=True)
+        left = split.row(align=True)
+        why = left.operator("intermoe.show_bone", text="", icon=STATE_ICONS[row.state], emboss=False)
+        why.index = index
+        name = left.row()
+        name.active = row.state != "empty"
+        name.label(text=row.name)
+        if rig is not None and rig.data is not None:
+            split.prop_search(row, "bone", rig.data, "bones", text="", icon="BONE_DATA")
+
+    def draw_filter(self, _context, layout) -> None:
+        row = layout.row(align=True)
+        row.prop(self, "filter_name", text="", icon="VIEWZOOM")
+        row.prop(self, "doubtful", text="", icon="ERROR")
+
+    def filter_items(self, _context, data, name):
+        rows = getattr(data, name)
+        return [self.bitflag_filter_item if self._shown(rows, row) else 0 for row in rows], []
+
+    def _shown(self, rows, row) -> bool:
+        if row.place > 0 and not row.bone and not _bone_below(rows, row):
+            return False  # one free row above the last bone of a spine is enough
+        if self.doubtful and row.state not in ("likely", "unsure", "missing"):
+            return False
+        wanted = self.filter_name.casefold()
+        return wanted in row.name.casefold() or wanted in row.bone.casefold()
+
+
+class INTERMOE_PT_bones(bpy.types.Panel):
+    bl_label = "Bones"
+    bl_idname = "INTERMOE_PT_bones"
+    bl_parent_id = "INTERMOE_PT_take"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "InterMoE"
+    bl_options = {"DEFAULT_CLOSED"}
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        settings = context.scene.intermoe
+        across = characters_across(context)
+        layout.row(align=True).prop(settings, "bones_of", expand=True)
+        rig = bone_rows.rig_of(settings, settings.bones_of)
+        if rig is None:
+            wrapped_labels(
+                layout, f"Choose an armature for character {settings.bones_of} first", across, "INFO"
+            )
+            return
+        table = bone_rows.table_of(settings, settings.bones_of)
+        _draw_source(layout, rig, table)
+        if table.problem:
+            box = layout.box()
+            box.alert = True
+            wrapped_labels(box, table.problem, across - 3, "ERROR")
+        if table.rows and not table.is_stale(rig):
+            _draw_rows(layout, table, across)
+        layout.operator("intermoe.check_rig", icon="VIEWZOOM")
+        findings = rig_report.of(rig)
+        if findings:
+            column = layout.box().column(align=True)
+            for finding in findings:
+                wrapped_labels(column, finding.text, across - 3, _LEVEL_ICONS[finding.level])
+
+
+def summary(table: bpy.types.PropertyGroup) -> str:
+    """What the animator should know of a character's bones while this panel is closed; mostly nothing."""
+    missing = [row.name.lower() for row in table.rows if row.state == "missing"]
+    if missing:
+        more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
+        return f"{table.rig}: no bone for {', '.join(missing[:2])}{more}. Choose under Bones"
+    unsure = table.count("unsure")
+    return f"{table.rig}: {unsure} bones are guesses. Look under Bones" if unsure else ""
+
+
+def _draw_source(layout, rig: bpy.types.Object, table: bpy.types.PropertyGroup) -> None:
+    """Where the map comes from, and what to do about it as a whole."""
+    row = layout.row(align=True)
+    if table.is_stale(rig):
+        row.operator("intermoe.reload_bones", icon="FILE_REFRESH")
+        return
+    origin = "Kept on the rig" if table.kept else f"Found by itself ({table.preset.replace('_', ' ')})"
+    row.label(text=origin, icon="PINNED" if table.kept else "AUTO")
+    row.operator("intermoe.find_bones", text="", icon="FILE_REFRESH")
+    row.menu("INTERMOE_MT_bone_presets", text="", icon="PRESET")
+
+
+def _draw_rows(layout, table: bpy.types.PropertyGroup, across: int) -> None:
+    layout.template_list("INTERMOE_UL_bones", "", table, "rows", table, "active", rows=8)
+    row = table.selected
+    if row is not None:
+        wrapped_labels(layout, bone_rows.sentence(row), across, STATE_ICONS[row.state])
+    buttons = layout.row(align=True)
+    buttons.operator("intermoe.pick_bone", icon="EYEDROPPER")
+    buttons.operator("intermoe.clear_bone", text="", icon="X")
+    mirror = layout.row(align=True)
+    mirror.operator("intermoe.mirror_bones", text="Right from Left", icon="MOD_MIRROR").target = "r"
+    mirror.operator("intermoe.mirror_bones", text="Left from Right").target = "l"
+
+
+def _bone_below(rows, row) -> bool:
+    return any(other.joint == row.joint and other.place == row.place - 1 and other.bone for other in rows)
+
+
+CLASSES = (INTERMOE_UL_bones, INTERMOE_PT_bones)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)
