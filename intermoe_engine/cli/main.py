@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import Cancelled, EngineError, RequestError
-from . import bench, bundle, doctor, generate, retarget, train, worker
+from . import bench, bundle, doctor, evaluate, generate, import_official, retarget, train, worker
 
-COMMANDS = (generate, retarget, bundle, train, bench, doctor, worker)
+COMMANDS = (generate, retarget, bundle, import_official, train, evaluate, bench, doctor, worker)
 
 
 def build_parser() -> argparse.ArgumentParser:

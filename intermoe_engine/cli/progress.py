@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import TextIO
@@ -12,11 +13,15 @@ _SECONDS_BETWEEN = 0.1
 
 
 class ProgressBar:
-    """Called with (stage, done, total). A terminal sees one line change, a log one line a stage."""
+    """Called with (stage, done, total). A terminal sees one line change, a log one line a stage.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    log_seconds: a log gets a line so often as well, for stages of hours.
+    """
+
+    def __init__(self, stream: TextIO | None = None, log_seconds: float = math.inf) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._live = self._stream.isatty()
+        self._every = _SECONDS_BETWEEN if self._live else log_seconds
         self._stage = ""
         self._began = 0.0
         self._drawn = 0.0
@@ -25,12 +30,12 @@ class ProgressBar:
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._began, self._drawn = stage, now, 0.0
+            self._stage, self._began, self._drawn = stage, now, 0.0 if self._live else now
         complete = done >= total
-        if complete or (self._live and now - self._drawn >= _SECONDS_BETWEEN):
+        if complete or now - self._drawn >= self._every:
             self._drawn = now
             self._draw(stage, done, total, now - self._began)
-            if complete:
+            if complete or not self._live:
                 self._end_line()
 
     def close(self) -> None:

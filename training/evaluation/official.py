@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from intermoe_engine.atomic import replacing
+from intermoe_engine.errors import EngineError
 
 from ..model.evaluator import EvaluatorConfig, PairEvaluator
 
@@ -37,7 +38,7 @@ _CONTACTS = 4
 _LISTED = 8
 
 
-class EvaluatorError(ValueError):
+class EvaluatorError(EngineError, ValueError):
     """Evaluator weights that cannot be used; the message says why and what to do."""
 
 

@@ -83,8 +83,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         raise ValueError("the Fréchet distance needs two motions or more in each set")
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
-    root_a = np.linalg.qr((a - mean_a) / math.sqrt(len(a) - 1), mode="r")
-    root_b = np.linalg.qr((b - mean_b) / math.sqrt(len(b) - 1), mode="r")
+    root_a = np.linalg.qr((a - mean_a) / math.sqrt(len(a) - 1)).R
+    root_b = np.linalg.qr((b - mean_b) / math.sqrt(len(b) - 1)).R
     overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     spread = (root_a * root_a).sum() + (root_b * root_b).sum()
     shift = mean_a - mean_b

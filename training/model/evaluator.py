@@ -29,7 +29,8 @@ class EvaluatorConfig:
 
     features: numbers per person and frame. contacts: (start, stop) of the contact flags among them, which
     are not looked at, or None. text: "tokens" (ids for an embedding table, the vector at the largest id)
-    or "states" (vectors of a frozen sentence encoder). text_width: width of those vectors or of the table.
+    or "states" (vectors of a frozen sentence encoder, text_encoder: "minilm" or "clip"). text_width: width of
+    those vectors or of the table.
     vocabulary, positions: size of the table, for "tokens" alone. normalised: the network holds a mean and
     standard deviation of the features; the official one reads metres.
     """
@@ -42,6 +43,7 @@ class EvaluatorConfig:
     hidden: int = 2048
     embedding: int = 512
     text: str = "tokens"
+    text_encoder: str = "minilm"
     text_width: int = 768
     text_layers: int = 8
     text_heads: int = 8

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motions to score, made by the engine exactly as a user gets them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from intermoe_engine.cleanup import clean_pair
+from intermoe_engine.generate import MIN_DURATION, Engine, GenerateRequest
+from intermoe_engine.reconstruction import canonical_pair
+
+from .motion import PairMotion
+
+
+@dataclass(frozen=True)
+class GeneratedMotion:
+    """One take before and after the cleanup. fit_error_mm: what bones of constant length left unexplained."""
+
+    decoded: PairMotion
+    cleaned: PairMotion
+    fit_error_mm: float
+
+
+class MotionGenerator:
+    """Takes of one engine for sentences of any length of motion."""
+
+    def __init__(self, engine: Engine, steps: int | None = None, guidance: float | None = None) -> None:
+        self.engine, self.steps, self.guidance = engine, steps, guidance
+
+    def frames(self, wanted: int) -> int:
+        """The number of frames nearest to `wanted` that the bundle can make."""
+        card = self.engine.bundle.card
+        shortest = int(np.ceil(max(MIN_DURATION, card.min_duration) * card.fps - 1e-6))
+        return max(min(wanted, card.frames.max, int(card.max_duration * card.fps + 1e-6)), shortest)
+
+    def make(self, caption: str, frames: int, seed: int, variations: int = 1) -> list[GeneratedMotion]:
+        """Motions of `frames` frames of the seeds seed, seed + 1, …"""
+        card = self.engine.bundle.card
+        request = GenerateRequest(
+            caption,
+            duration=frames / card.fps,
+            seed=seed,
+            steps=self.steps,
+            guidance=self.guidance,
+            variations=variations,
+            cleanup=False,
+        )
+        return [
+            GeneratedMotion(
+                PairMotion.of_actors(take.actors, take.fps),
+                PairMotion.of_actors(canonical_pair(*clean_pair(take.actors, take.fps)[0]), take.fps),
+                float(take.meta["fit_error"]["mean_m"]) * 1000,
+            )
+            for take in self.engine.generate(request)
+        ]
