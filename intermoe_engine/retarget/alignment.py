@@ -54,8 +54,8 @@ def source_rest_pose(rest_offsets: np.ndarray) -> RestPose:
 def target_rest_pose(rig: RigDescription, mapping: BoneMapping) -> RestPose:
     """Joint positions of a mapped rig in armature space, and its body axes."""
     joints: Joints = {}
-    for row in mapping.rows:
-        if row.bones and row.joint != "root":
+    for row in mapping.body_rows:
+        if row.joint != "root":
             bone = mapping.anchors.get(row.joint, row.bones[0])
             joints[row.joint] = rig.heads[rig.index[bone]]
     for side in SIDES:
@@ -110,7 +110,7 @@ def alignments(rig: RigDescription, mapping: BoneMapping, rest_offsets: np.ndarr
     target = target_rest_pose(rig, mapping)
     from_frames, to_frames = rest_frames(source_rest_pose(rest_offsets)), rest_frames(target)
     out: dict[str, np.ndarray] = {}
-    for row in mapping.rows:
+    for row in mapping.body_rows:
         for name in row.bones:
             turn = from_frames[row.joint] @ to_frames[row.joint].T
             out[name] = turn @ rig.rest_rotations[rig.index[name]]

@@ -14,7 +14,8 @@ from .errors import RigError
 from .rig import RigDescription
 
 SIDES = ("l", "r")
-SLOTS = (
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+BODY_SLOTS = (
     "root",
     "pelvis",
     "spine",
@@ -23,11 +24,20 @@ SLOTS = (
     *(f"{s}_{joint}" for s in SIDES for joint in ("collar", "shoulder", "elbow", "wrist")),
     *(f"{s}_{joint}" for s in SIDES for joint in ("hip", "knee", "ankle", "foot")),
 )
-"""Rows of a mapping, named by SMPL joint (the joint at the bone's head). "spine" stands for spine1 to
+"""Rows of the body, named by SMPL joint (the joint at the bone's head). "spine" stands for spine1 to
 spine3 and, like "neck", takes any number of bones from bottom to top; "root" is a control that carries the
 pelvis's location where another bone carries its rotation (generated Rigify's torso), else empty."""
 
-CHAIN_SLOTS = ("spine", "neck")
+TWIST_SLOTS = tuple(f"{s}_{joint}_twist" for s in SIDES for joint in ("shoulder", "elbow", "hip", "knee"))
+"""Twist bones of a limb bone, from its root to its end: they take their share of its roll."""
+
+FINGER_SLOTS = tuple(f"{s}_{finger}" for s in SIDES for finger in FINGERS)
+"""Finger bones, from the knuckle to the tip; the thumb's metacarpal is its first."""
+
+SLOTS = (*BODY_SLOTS, *TWIST_SLOTS, *FINGER_SLOTS)
+"""All rows of a mapping."""
+
+CHAIN_SLOTS = ("spine", "neck", *TWIST_SLOTS, *FINGER_SLOTS)
 REQUIRED = (
     "pelvis",
     *(f"{s}_{joint}" for s in SIDES for joint in ("hip", "knee", "ankle", "shoulder", "elbow")),
@@ -42,14 +52,16 @@ _PLAIN = {
     "shoulder": "upper arm",
     "elbow": "lower arm",
     "wrist": "hand",
+    "pinky": "little finger",
+    **{finger: f"{finger} finger" for finger in ("index", "middle", "ring")},
 }
 
 
 def slot_label(slot: str) -> str:
     """What an animator calls the bone of a row: "l_knee" is the "left lower leg"."""
-    side, _, joint = slot.rpartition("_")
-    name = _PLAIN.get(joint, joint)
-    return {"l": "left ", "r": "right "}.get(side, "") + name
+    side = {"l_": "left ", "r_": "right "}.get(slot[:2], "")
+    joint, twist, _ = (slot[2:] if side else slot).partition("_twist")
+    return side + _PLAIN.get(joint, joint) + twist.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,8 @@ class BoneMapping:
     preset: the preset's name, "names" for the fall-back or "custom". anchors: joint -> the bone whose head
     marks the joint where the keyed bone's head does not. properties: (pose bone, custom property, value)
     that must be set for the keyed bones to drive the rig. followers: bone -> the bone that it follows
-    rigidly through constraints rather than through its parent (for the forward kinematics).
+    rigidly through constraints rather than through its parent (for the forward kinematics). ik_controls:
+    end joint (l_wrist, l_ankle) -> the rig's IK control, middle joint (l_elbow, l_knee) -> its pole target.
     """
 
     rows: tuple[MappingRow, ...]
@@ -77,6 +90,7 @@ class BoneMapping:
     anchors: dict[str, str] = field(default_factory=dict)
     properties: tuple[tuple[str, str, float], ...] = ()
     followers: dict[str, str] = field(default_factory=dict)
+    ik_controls: dict[str, str] = field(default_factory=dict)
 
     def bones_for(self, joint: str) -> tuple[str, ...]:
         """The bones of a row, empty where there is none."""
@@ -85,6 +99,16 @@ class BoneMapping:
     def bone_for(self, joint: str) -> str | None:
         """The first bone of a row, or None."""
         return next(iter(self.bones_for(joint)), None)
+
+    @property
+    def body_rows(self) -> tuple[MappingRow, ...]:
+        """The rows of the body that have bones, without twist bones and fingers."""
+        return tuple(row for row in self.rows if row.bones and row.joint in BODY_SLOTS)
+
+    @property
+    def body_bones(self) -> list[str]:
+        """The bones of the body's rows, in row order."""
+        return [bone for row in self.body_rows for bone in row.bones]
 
     @property
     def keyed_bones(self) -> list[str]:
@@ -136,6 +160,7 @@ class BoneMapping:
             "anchors": dict(self.anchors),
             "properties": [list(p) for p in self.properties],
             "followers": dict(self.followers),
+            "ik_controls": dict(self.ik_controls),
         }
 
     @staticmethod
@@ -158,6 +183,7 @@ class BoneMapping:
                 {str(k): str(v) for k, v in dict(data.get("anchors", {})).items()},
                 properties,
                 {str(k): str(v) for k, v in dict(data.get("followers", {})).items()},
+                {str(k): str(v) for k, v in dict(data.get("ik_controls", {})).items()},
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RigError(
@@ -181,15 +207,14 @@ class BoneMapping:
 
 
 def map_bones(rig: RigDescription) -> BoneMapping:
-    """The best mapping of a rig, as `find_bones` finds it. Raises RigError where a required bone is missing."""
+    """The best mapping of a rig, as `find_bones` finds it; RigError where a required bone is missing."""
     return find_bones(rig).checked(rig)
 
 
 def find_bones(rig: RigDescription) -> BoneMapping:
-    """The best mapping of a rig, complete or not, to look at and to correct: the fullest preset that fits,
-    else normalised names with the hierarchy. Rows without a safe candidate stay empty.
+    """The best mapping of a rig, complete or not, to look at and to correct: names of known rigs, words in
+    many languages, and the skeleton's structure where names fail. Rows without a safe candidate stay empty.
     """
-    from .names import map_by_names
-    from .presets import map_by_presets
+    from .mapping_search import search
 
-    return map_by_presets(rig) or map_by_names(rig)
+    return search(rig)

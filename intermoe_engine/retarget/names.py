@@ -1,162 +1,207 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mapping by normalised bone names, checked against the hierarchy: the fall-back of the presets."""
+"""What a bone's name says: the side, the part of the body, numbers and whether it is a helper.
+
+The words of each language and the markers of left and right are tables in `presets/`.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from .mapping import SIDES, SLOTS, BoneMapping, MappingRow
-from .presets import load_table
-from .rig import RigDescription
+from .presets import load_table, load_tsv
 
-_TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_SIDE_WORDS = {"l": "l", "left": "l", "lft": "l", "lf": "l", "r": "r", "right": "r", "rgt": "r", "rt": "r"}
-_WORDS = load_table("words")
-_NOISE, _EXCLUDED = frozenset(_WORDS["noise"]), frozenset(_WORDS["not_a_body_bone"])
-_LEG = ("hip", "knee", "ankle", "foot")
-_ARM = ("collar", "shoulder", "elbow", "wrist")
+_TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+_UNDECOMPOSED = str.maketrans(
+    {"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ß": "ss", "ı": "i"}
+)
+_GLUED_SIDES = ("左", "右", "왼쪽", "오른쪽", "왼", "오른")
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 
 @dataclass(frozen=True)
-class ParsedName:
-    """A bone name taken apart: the key without side, numbers and prefixes; side "l", "r" or ""."""
+class BoneName:
+    """A name taken apart. key: its words without side, numbers and noise, joined. side: "l", "r" or "".
+    finger: one of FINGERS or "". helper: no bone of the body by its name (control,
+    twist, end marker, face, clothes). twist, palm: what kind of helper or finger bone."""
 
     key: str
-    side: str
+    side: str = ""
+    finger: str = ""
+    helper: bool = False
+    twist: bool = False
+    palm: bool = False
 
 
-def parse_name(name: str) -> ParsedName | None:
-    """The meaning-bearing part of a bone name, or None for helpers, fingers and other non-body bones.
+@dataclass(frozen=True)
+class Lexicon:
+    """rows: row -> key -> weight (0 to 1). fingers: key -> finger. sides: markers with a fixed meaning.
+    letters: (left, right) markers that count where a bone has its partner. words: all keys."""
 
-    "mixamorig:LeftForeArm", "forearm.L", "CC_Base_L_Forearm" and "lForeArm" all give ("forearm", "l").
-    """
-    tokens = [t.lower() for t in _TOKEN.findall(re.split(r"[:|]", name)[-1])]
+    rows: dict[str, dict[str, float]]
+    fingers: dict[str, str]
+    sides: dict[str, str]
+    letters: tuple[tuple[str, str], ...]
+    words: frozenset[str]
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The packaged tables of words and sides."""
+    rows: dict[str, dict[str, float]] = {}
+    fingers: dict[str, str] = {}
+    for entry in load_tsv("lexicon"):
+        for word in entry["words"].split(","):
+            key = "".join(_tokens(word))
+            if entry["row"] in FINGERS:
+                fingers.setdefault(key, entry["row"])
+            else:
+                weights = rows.setdefault(entry["row"], {})
+                weights[key] = max(weights.get(key, 0.0), float(entry["weight"]))
+    sides: dict[str, str] = {}
+    letters = []
+    for entry in load_tsv("sides"):
+        left, right = plain(entry["left"]), plain(entry["right"])
+        if entry["sure"] == "yes":
+            sides |= {left: "l", right: "r"}
+        else:
+            letters.append((left, right))
+    words = frozenset(k for weights in rows.values() for k in weights) | fingers.keys()
+    return Lexicon(rows, fingers, sides, tuple(letters), words)
+
+
+@cache
+def _helper_words() -> dict[str, frozenset[str]]:
+    return {kind: frozenset(words) for kind, words in load_table("words").items()}
+
+
+def read_names(names: Sequence[str]) -> list[BoneName]:
+    """Every name of a rig. All are read together: what most names share is a prefix, and a letter marks a
+    side where a bone with the opposite letter exists."""
+    split = [_tokens(name) for name in names]
+    seen = {tuple(tokens) for tokens in split}
+    counts = Counter(token for tokens in split for token in set(tokens))
+    known = lexicon()
+    shared = {
+        token
+        for token, count in counts.items()
+        if count > 0.6 * len(names) > 2 and token not in known.words and token not in known.sides
+    }
+    first_finger = min((int(d[0]) for tokens in split if (d := _finger_digits(tokens))), default=0)
+    return [_read(tokens, seen, shared, first_finger) for tokens in split]
+
+
+def plain(text: str) -> str:
+    """Text in one form: compatibility characters folded, Latin letters without accents, lower case."""
+    return _unaccented(text).lower()
+
+
+def _unaccented(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).translate(_UNDECOMPOSED)
+    out: list[str] = []
+    for char in text:
+        parts = unicodedata.normalize("NFD", char)
+        out.append(parts[0] if parts[0].isascii() else char)  # й and が keep their marks
+    return "".join(out)
+
+
+def _tokens(name: str) -> list[str]:
+    """Words and numbers of a name after its namespace, lower case, sides of East Asian names apart."""
+    text = re.split(r"[:|]", _unaccented(name))[-1]
+    out: list[str] = []
+    for token in _TOKEN.findall(text):
+        if token[0].isascii():
+            out.append(token.lower())
+            continue
+        token = token.lower()
+        for marker in _GLUED_SIDES:
+            if token == marker:
+                out.append(token)
+                break
+            if token.startswith(marker):
+                out += [marker, token[len(marker) :]]
+                break
+            if token.endswith(marker):
+                out += [token[: -len(marker)], marker]
+                break
+        else:
+            out.append(token)
+    return out
+
+
+def _read(tokens: list[str], seen: set[tuple[str, ...]], shared: set[str], first_finger: int) -> BoneName:
+    known, table = lexicon(), _helper_words()
     words: list[str] = []
     sides: set[str] = set()
-    for token in tokens:
-        if token in _SIDE_WORDS:
-            sides.add(_SIDE_WORDS[token])
-        elif match := re.fullmatch(r"(left|right)([a-z]{3,})", token):
-            sides.add(match[1][0])
-            words.append(match[2])
-        elif not token.isdigit() and token not in _NOISE:
-            words.append(token)
-    if len(sides) > 1 or not words:
-        return None
-    if _EXCLUDED.intersection(words) and words[0] != "neck":
-        return None
-    return ParsedName("".join(words), next(iter(sides), ""))
+    for at in range(len(tokens)):
+        side, rest = _side(tokens, at, seen)
+        if side:
+            sides.add(side)
+        if rest and not rest.isdigit() and rest not in shared:
+            words.append(rest)
+    twist = any(word in table["twist"] or word[-1] in table["twist"] for word in words)
+    palm = any(word in table["palm"] for word in words)
+    words = [w for w in words if w not in table["noise"]] or [w for w in words if w in known.words]
+    key = "".join(words)
+    helper = not words or len(sides) > 1 or not table["not_a_body_bone"].isdisjoint(words)
+    toe = "toe" in words or "toes" in words
+    finger = "" if toe else _finger(words, _finger_digits(tokens), first_finger, table)
+    # Some rigs call a part of the body by a helper's word: NeckTwist01, Spine_Middle.
+    helper = helper or ((twist or palm or bool(finger)) and key not in known.words - known.fingers.keys())
+    return BoneName(key, next(iter(sides)) if len(sides) == 1 else "", finger, helper, twist, palm)
 
 
-def map_by_names(rig: RigDescription) -> BoneMapping:
-    """Rows from normalised names, kept only where the hierarchy agrees; other rows stay empty.
+def _side(tokens: list[str], at: int, seen: set[tuple[str, ...]]) -> tuple[str, str]:
+    """The side that a token marks ("" for none) and what else it says."""
+    known, token = lexicon(), tokens[at]
+    if token in known.sides:
+        return known.sides[token], ""
 
-    A limb is chosen as a whole: among all chains of candidate bones in which each lies below the one
-    before, the chain whose names fit best. Where several bones fit equally well (five toes) the row stays
-    empty.
-    """
-    table = load_table("synonyms")
-    parsed = {name: p for name in rig.bone_names if (p := parse_name(name)) is not None}
-    above = {name: {rig.bone_names[a] for a in rig.ancestors(i)} for name, i in rig.index.items()}
-    found: dict[str, tuple[list[str], float]] = {}
-    ambiguous: set[str] = set()
-    for side in SIDES:
-        mine = {name: p.key for name, p in parsed.items() if p.side == side}
-        for chain, needed in ((_LEG, ("hip", "knee")), (_ARM, ("shoulder", "elbow"))):
-            limb, unsure = _best_limb(mine, chain, needed, table, above)
-            found.update({f"{side}_{slot}": ([bone], score) for slot, (bone, score) in limb.items()})
-            ambiguous.update(f"{side}_{slot}" for slot in unsure)
-    middle = {name: p.key for name, p in parsed.items() if not p.side}
-    found.update(_trunk(middle, found, table, above))
-    rows = []
-    for slot in SLOTS:
-        bones, score = found.get(slot, ([], 0.0))
-        if bones:
-            reason = f"name means {', '.join(sorted({parsed[b].key for b in bones}))}, hierarchy agrees"
-        else:
-            reason = "several bones fit equally well" if slot in ambiguous else "no bone with a known name"
-        rows.append(MappingRow(slot, tuple(bones), reason, round(0.9 * score, 3)))
-    return BoneMapping(tuple(rows), "names")
+    def partner(other: str) -> bool:
+        return (*tokens[:at], other, *tokens[at + 1 :]) in seen
+
+    for left, right in known.letters:
+        for mine, other, side in ((left, right, "l"), (right, left, "r")):
+            if token == mine and (partner(other) or {left, right} == {"l", "r"}):
+                return side, ""
+            for rest, swapped in _attached(token, mine, other):
+                if rest in known.words and token not in known.words and partner(swapped):
+                    return side, rest
+    for marker, side in known.sides.items():
+        if len(marker) > 3 and len(token) > len(marker) + 2:
+            if token.startswith(marker):
+                return side, token[len(marker) :]
+            if token.endswith(marker):
+                return side, token[: -len(marker)]
+    return "", token
 
 
-def _best_limb(
-    names: dict[str, str],
-    chain: tuple[str, ...],
-    needed: tuple[str, ...],
-    table: dict[str, dict[str, float]],
-    above: dict[str, set[str]],
-) -> tuple[dict[str, tuple[str, float]], set[str]]:
-    """The best bones of one limb with their scores, and the slots for which several bones fit as well."""
-    solutions: list[tuple[tuple[float, float], dict[str, tuple[str, float]]]] = []
-
-    def extend(position: int, last: str | None, chosen: dict[str, tuple[str, float]]) -> None:
-        if position == len(chain):
-            if all(slot in chosen for slot in needed):
-                depth = sum(len(above[bone]) for bone, _ in chosen.values())
-                # Of equal names the bone nearest the root is the joint; deeper ones are its twist bones.
-                solutions.append(((round(sum(s for _, s in chosen.values()), 6), -depth), chosen))
-            return
-        slot = chain[position]
-        for bone, key in names.items():
-            score = table[slot].get(key)
-            if score is not None and (last is None or last in above[bone]):
-                extend(position + 1, bone, {**chosen, slot: (bone, score)})
-        extend(position + 1, last, chosen)
-
-    extend(0, None, {})
-    if not solutions:
-        return {}, set()
-    best = max(rank for rank, _ in solutions)
-    tied = [chosen for rank, chosen in solutions if rank == best]
-    agreed = {slot: pick for slot, pick in tied[0].items() if all(t.get(slot) == pick for t in tied)}
-    unsure = {slot for t in tied for slot in t} - agreed.keys()
-    return (agreed if all(slot in agreed for slot in needed) else {}), unsure
+def _finger_digits(tokens: list[str]) -> str:
+    """The digits after the word "finger": "01" of Finger01 (thumb, second bone), "51" of finger5-1."""
+    after = tokens[tokens.index("finger") + 1 :] if "finger" in tokens else []
+    return "".join(token for token in after if token.isdigit())
 
 
-def _trunk(
-    names: dict[str, str],
-    limbs: dict[str, tuple[list[str], float]],
-    table: dict[str, dict[str, float]],
-    above: dict[str, set[str]],
-) -> dict[str, tuple[list[str], float]]:
-    """Pelvis, spine, neck and head: only bones on the way between the limbs that were found."""
-    out: dict[str, tuple[list[str], float]] = {}
+def _attached(token: str, mine: str, other: str) -> Iterator[tuple[str, str]]:
+    """What a token says without a marker at its start or end, and the token with the other marker."""
+    if token.startswith(mine):
+        yield token[len(mine) :], other + token[len(mine) :]
+    if token.endswith(mine):
+        yield token[: -len(mine)], token[: -len(mine)] + other
 
-    def depth(bone: str) -> int:
-        return len(above[bone])
 
-    legs = [limbs[f"{s}_hip"][0][0] for s in SIDES if f"{s}_hip" in limbs]
-    arms = [
-        limbs[slot][0][0]
-        for s in SIDES
-        if (slot := f"{s}_collar") in limbs or (slot := f"{s}_shoulder") in limbs
-    ]
-    if len(legs) < 2 or len(arms) < 2:
-        return out
-    over_legs = above[legs[0]] & above[legs[1]]
-    over_arms = above[arms[0]] & above[arms[1]]
-    pelvis = [(table["pelvis"][names[b]], depth(b), b) for b in over_legs if names.get(b) in table["pelvis"]]
-    if pelvis:
-        score, _, bone = max(pelvis)
-        out["pelvis"] = ([bone], score)
-    used = set(out["pelvis"][0]) if pelvis else set()
-    spine = [
-        b for b in over_arms - used if table["spine"].get(names.get(b, "")) and not (above[b] & set(legs))
-    ]
-    # Spine bones are below the hips, or hang beside them on a common root; without hips nothing is sure.
-    common = used | above[out["pelvis"][0][0]] if pelvis else set()
-    spine = [b for b in spine if above[b] & common]
-    if spine:
-        spine.sort(key=depth)
-        out["spine"] = (spine, min(table["spine"][names[b]] for b in spine))
-    top = spine[-1] if spine else None
-    heads = [b for b, key in names.items() if key in table["head"] and (top is None or top in above[b])]
-    if heads:
-        heads.sort(key=depth)
-        out["head"] = ([heads[0]], table["head"][names[heads[0]]])
-        necks = [b for b in above[heads[0]] if names.get(b) in table["neck"] and b not in over_arms]
-        if necks:
-            necks.sort(key=depth)
-            out["neck"] = (necks, min(table["neck"][names[b]] for b in necks))
-    return out
+def _finger(words: list[str], digits: str, first_finger: int, table: dict[str, frozenset[str]]) -> str:
+    """Which finger a name means, "" for none."""
+    known = lexicon()
+    rest = [w for w in words if w not in table["phalanx"]]
+    key = "".join(rest)
+    if key in known.fingers:
+        return known.fingers[key]
+    if not rest and digits:
+        number = int(digits[0]) - first_finger
+        return FINGERS[number] if number < len(FINGERS) else ""
+    return ""

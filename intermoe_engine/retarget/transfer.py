@@ -19,7 +19,7 @@ def bone_rotations(mapping: BoneMapping, quaternions: np.ndarray) -> dict[str, n
     the source's spine, so that the last one carries the shoulders as the source's chest does.
     """
     out: dict[str, np.ndarray] = {}
-    for row in mapping.rows:
+    for row in mapping.body_rows:
         if row.joint in _CHAINS:
             chain = [SMPL22.index(name) for name in _CHAINS[row.joint]]
             for k, bone in enumerate(row.bones, start=1):

@@ -13,7 +13,27 @@ from typing import Any
 from ..mapping import CHAIN_SLOTS, REQUIRED, SIDES, BoneMapping, MappingRow
 from ..rig import RigDescription
 
-PRESETS = ("rigify_generated", "rigify_metarig", "mixamo", "unreal", "smpl", "acclaim")
+PRESETS = (
+    "rigify_generated",
+    "auto_rig_pro_controls",
+    "mmd",
+    "daz_genesis_8",
+    "daz_genesis_9",
+    "reallusion",
+    "vroid",
+    "xsens",
+    "rigify_metarig",
+    "mixamo",
+    "rokoko",
+    "unreal",
+    "smpl",
+    "cmu_bvh",
+    "cmu_asf",
+    "makehuman",
+    "auto_rig_pro",
+)
+DEFORM_PRESETS = ("rigify_deform",)
+"""Presets that read a control rig's deform bones instead of keying its controls."""
 
 
 @cache
@@ -22,9 +42,17 @@ def load_table(name: str) -> dict[str, Any]:
     return json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def map_by_presets(rig: RigDescription) -> BoneMapping | None:
+@cache
+def load_tsv(name: str) -> list[dict[str, str]]:
+    """The rows of one packaged table of tab-separated values, by its header."""
+    lines = (Path(__file__).parent / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    header = lines[0].split("\t")
+    return [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:] if line]
+
+
+def map_by_presets(rig: RigDescription, presets: Iterable[str] = PRESETS) -> BoneMapping | None:
     """The mapping of the preset that fills the most rows; None where none has all required bones."""
-    found = [m for name in PRESETS if (m := apply_preset(rig, load_table(name))) is not None]
+    found = [m for name in presets if (m := apply_preset(rig, load_table(name))) is not None]
     # Earlier presets win ties, so the order above goes from special to general.
     return max(found, key=lambda m: len(m.keyed_bones), default=None)
 
@@ -133,4 +161,14 @@ def _extras(rig: RigDescription, table: dict[str, Any], sides: dict[str, str]) -
                 leader = next((n for n in leaders if n in rig.index and n != name), None)
                 if leader is not None:
                     followers[name] = leader
-    return {"anchors": anchors, "properties": tuple(properties), "followers": followers}
+    ik_controls = {
+        slot: names[0]
+        for slot, names in _expand(table.get("ik_controls", {}), sides)
+        if names[0] in rig.index
+    }
+    return {
+        "anchors": anchors,
+        "properties": tuple(properties),
+        "followers": followers,
+        "ik_controls": ik_controls,
+    }
