@@ -101,7 +101,8 @@ def fitted(mapping: BoneMapping, rig: RigDescription) -> tuple[BoneMapping, list
     anchors = {joint: bone for joint, bone in mapping.anchors.items() if bone in rig.index}
     switches = tuple(entry for entry in mapping.properties if entry[0] in rig.index)
     followers = {a: b for a, b in mapping.followers.items() if a in rig.index and b in rig.index}
-    result = BoneMapping(tuple(rows.values()), mapping.preset, anchors, switches, followers)
+    handles = {joint: bone for joint, bone in mapping.ik_controls.items() if bone in rig.index}
+    result = BoneMapping(tuple(rows.values()), mapping.preset, anchors, switches, followers, handles)
     return result, list(dict.fromkeys(absent))
 
 

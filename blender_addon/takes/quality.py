@@ -14,7 +14,7 @@ from .cast import ROLES
 
 @dataclass(frozen=True)
 class QualityRow:
-    """One line: what is measured, its value in the take (or before the fit) and on the characters."""
+    """One line: what is measured, before the two were solved together (for feet: in the take) and after."""
 
     name: str
     before: str
@@ -39,8 +39,28 @@ def rows(text: str) -> tuple[QualityRow, ...]:
         take, rig = actor.get("foot_slide_source_mm_s"), actor.get("foot_slide_mm_s")
         if take is not None and rig is not None:
             table.append(QualityRow(f"{role}'s low foot glides", _speed(take), _speed(rig)))
+    touch = report.get("touch") or {}
+    before, after = touch.get("gap_error_before_mm"), touch.get("gap_error_mm")
+    if before and after:
+        table.append(QualityRow("Touches are off by", _length(before["median"]), _length(after["median"])))
+        table.append(QualityRow("  at worst (95 %)", _length(before["p95"]), _length(after["p95"])))
+    overlap = touch.get("overlap_mm")
+    if overlap:
+        table.append(QualityRow("Bodies overlap", _length(overlap["before"]), _length(overlap["after"])))
     return tuple(table)
+
+
+def touches(text: str) -> int:
+    """How many touches between the two people the report speaks of."""
+    try:
+        return len(json.loads(text)["touch"]["contacts"])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def _speed(mm_s: float) -> str:
     return f"{mm_s / 1000:.2f} m/s"
+
+
+def _length(mm: float) -> str:
+    return f"{mm / 10:.1f} cm"

@@ -40,6 +40,9 @@ class TakeRequest:
     start_frame: int
     placement: tuple[tuple[float, ...], ...]
     """(4, 4), Blender's axes: where the pair's own frame lies in the world."""
+    leads: str
+    keep_contacts: bool
+    keep_apart: bool
 
     @property
     def name(self) -> str:
@@ -84,6 +87,9 @@ def from_scene(scene: bpy.types.Scene, steps: int, guidance: float) -> TakeReque
         actors=(RigHandle.of(settings.actor_a), RigHandle.of(settings.actor_b)),
         start_frame=scene.frame_current if settings.start == "CURRENT" else scene.frame_start,
         placement=tuple(map(tuple, placement_matrix(scene))),
+        leads=settings.leads,
+        keep_contacts=settings.keep_contacts,
+        keep_apart=settings.keep_apart,
     )
 
 
@@ -148,5 +154,10 @@ def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
         "mapping_a": map_a.to_dict(),
         "mapping_b": map_b.to_dict(),
         "fps": scene_fps(request.scene()),
-        "settings": {"scene_matrix": (axes @ np.array(request.placement) @ axes.T).tolist()},
+        "settings": {
+            "scene_matrix": (axes @ np.array(request.placement) @ axes.T).tolist(),
+            "leads": request.leads,
+            "keep_contacts": request.keep_contacts,
+            "keep_apart": request.keep_apart,
+        },
     }

@@ -13,7 +13,7 @@ import bpy
 from bpy.props import CollectionProperty, FloatProperty, IntProperty, StringProperty
 
 from intermoe_engine.retarget import REQUIRED, SLOTS, BoneMapping, RigError, slot_label
-from intermoe_engine.retarget.mapping import CHAIN_SLOTS
+from intermoe_engine.retarget.mapping import CHAIN_SLOTS, FINGER_SLOTS, TWIST_SLOTS
 
 from ..rigs import bone_edit, bone_map
 from ..rigs.reading import read_rig
@@ -22,7 +22,7 @@ from . import rig_report
 SURE, LIKELY = 0.75, 0.45
 """From these confidences on a row counts as sure, and as worth a look."""
 
-_CHAIN_PLACES = {"spine": 6, "neck": 4}
+_CHAIN_PLACES = {"spine": 6, "neck": 4, **dict.fromkeys(TWIST_SLOTS, 3), **dict.fromkeys(FINGER_SLOTS, 4)}
 _filling = False
 
 
@@ -38,6 +38,11 @@ class InterMoEBoneRow(bpy.types.PropertyGroup):
     )
     reason: StringProperty()
     confidence: FloatProperty()
+
+    @property
+    def part(self) -> str:
+        """body, fingers or twist."""
+        return "fingers" if self.joint in FINGER_SLOTS else "twist" if self.joint in TWIST_SLOTS else "body"
 
     @property
     def required(self) -> bool:

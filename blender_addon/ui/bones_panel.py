@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Bones panel: which bone does what on each character, how sure that is, and what is wrong with it."""
 # Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
-# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportInvalidTypeForm=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportGeneralTypeIssues=false
 
 import bpy
-from bpy.props import BoolProperty
 
 from . import bone_rows, rig_report
 from .text import characters_across, wrapped_labels
@@ -21,13 +20,9 @@ _LEVEL_ICONS = {"error": "CANCEL", "warning": "ERROR", "ok": "CHECKMARK"}
 
 
 class INTERMOE_UL_bones(bpy.types.UIList):
-    """Rows of a bone map. The search finds parts of the body and bones."""
+    """Rows of a bone map. Its search lies above it, where it is seen."""
 
     bl_idname = "INTERMOE_UL_bones"
-
-    doubtful: BoolProperty(
-        name="Doubtful Only", description="Show only rows that are missing or not sure", default=False
-    )
 
     def draw_item(self, context, layout, table, row, _icon, _active_data, _active_name, index=0) -> None:
         settings = context.scene.intermoe
@@ -42,22 +37,30 @@ class INTERMOE_UL_bones(bpy.types.UIList):
         if rig is not None and rig.data is not None:
             split.prop_search(row, "bone", rig.data, "bones", text="", icon="BONE_DATA")
 
-    def draw_filter(self, _context, layout) -> None:
-        row = layout.row(align=True)
-        row.prop(self, "filter_name", text="", icon="VIEWZOOM")
-        row.prop(self, "doubtful", text="", icon="ERROR")
+    def draw_filter(self, _context, _layout) -> None:
+        """Nothing: see above."""
 
-    def filter_items(self, _context, data, name):
+    def filter_items(self, context, data, name):
         rows = getattr(data, name)
-        return [self.bitflag_filter_item if self._shown(rows, row) else 0 for row in rows], []
+        shown = visible(rows, context.scene.intermoe)
+        return [self.bitflag_filter_item if flag else 0 for flag in shown], []
 
-    def _shown(self, rows, row) -> bool:
-        if row.place > 0 and not row.bone and not _bone_below(rows, row):
+
+def visible(rows, settings: bpy.types.PropertyGroup) -> list[bool]:
+    """Which rows the part, the search and the doubtful switch of the panel leave."""
+    wanted = settings.bones_search.strip().casefold()
+    filled = {(row.joint, row.place) for row in rows if row.bone}
+
+    def shown(row) -> bool:
+        if row.place > 0 and not row.bone and (row.joint, row.place - 1) not in filled:
             return False  # one free row above the last bone of a spine is enough
-        if self.doubtful and row.state not in ("likely", "unsure", "missing"):
-            return False
-        wanted = self.filter_name.casefold()
-        return wanted in row.name.casefold() or wanted in row.bone.casefold()
+        if settings.bones_doubtful:
+            return row.state in ("likely", "unsure", "missing")
+        if wanted:
+            return wanted in row.name.casefold() or wanted in row.bone.casefold()
+        return row.part == settings.bones_part
+
+    return [shown(row) for row in rows]
 
 
 class INTERMOE_PT_bones(bpy.types.Panel):
@@ -88,6 +91,7 @@ class INTERMOE_PT_bones(bpy.types.Panel):
             box.alert = True
             wrapped_labels(box, table.problem, across - 3, "ERROR")
         if table.rows and not table.is_stale(rig):
+            _draw_search(layout, settings)
             _draw_rows(layout, table, across)
         layout.operator("intermoe.check_rig", icon="VIEWZOOM")
         findings = rig_report.of(rig)
@@ -132,8 +136,12 @@ def _draw_rows(layout, table: bpy.types.PropertyGroup, across: int) -> None:
     mirror.operator("intermoe.mirror_bones", text="Left from Right").target = "l"
 
 
-def _bone_below(rows, row) -> bool:
-    return any(other.joint == row.joint and other.place == row.place - 1 and other.bone for other in rows)
+def _draw_search(layout, settings: bpy.types.PropertyGroup) -> None:
+    row = layout.row(align=True)
+    row.prop(settings, "bones_search", text="", icon="VIEWZOOM")
+    row.prop(settings, "bones_doubtful", text="", icon="ERROR")
+    if not settings.bones_search and not settings.bones_doubtful:
+        layout.row(align=True).prop(settings, "bones_part", expand=True)
 
 
 CLASSES = (INTERMOE_UL_bones, INTERMOE_PT_bones)

@@ -86,7 +86,13 @@ class INTERMOE_PT_result(_Tab, bpy.types.Panel):
         _draw_quality(layout, take)
         if take_info.outside_scene_range(take, context.scene):
             layout.operator("intermoe.fit_scene_range", icon="PREVIEW_RANGE")
-        layout.operator("intermoe.apply_take", icon="ARMATURE_DATA")
+        column = layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(context.scene.intermoe, "leads")
+        column.prop(context.scene.intermoe, "keep_contacts")
+        column.prop(context.scene.intermoe, "keep_apart")
+        layout.operator("intermoe.apply_take", icon="FILE_REFRESH")
 
 
 class INTERMOE_PT_export(_Tab, bpy.types.Panel):
@@ -124,7 +130,7 @@ def _draw_quality(layout: bpy.types.UILayout, take: bpy.types.PropertyGroup) -> 
     if not rows:
         return
     grid = layout.box().column(align=True)
-    for row in (take_quality.QualityRow("", "In the take", "Here"), *rows):
+    for row in (take_quality.QualityRow("", "Before", "After"), *rows):
         split = grid.split(factor=0.44)
         left = split.row()
         left.active = False

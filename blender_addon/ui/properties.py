@@ -53,6 +53,25 @@ class InterMoESettings(bpy.types.PropertyGroup):
         description="Whose bones are shown",
         items=(("A", "A", "Bones of character A"), ("B", "B", "Bones of character B")),
     )
+    bones_part: EnumProperty(
+        name="Part",
+        description="Which rows are shown",
+        items=(
+            ("body", "Body", "Trunk, head, arms and legs"),
+            ("fingers", "Fingers", "Fingers, from the knuckle to the tip"),
+            ("twist", "Twist", "Twist bones of arms and legs"),
+        ),
+    )
+    bones_search: StringProperty(
+        name="Search",
+        description="Show the rows whose part of the body or bone holds this text, in all parts",
+        options={"TEXTEDIT_UPDATE"},
+    )
+    bones_doubtful: BoolProperty(
+        name="Doubtful Only",
+        description="Show only rows that are missing or not sure, in all parts",
+        default=False,
+    )
     bones_a: PointerProperty(type=bone_rows.InterMoEBoneTable)
     bones_b: PointerProperty(type=bone_rows.InterMoEBoneTable)
     duration: FloatProperty(
@@ -123,6 +142,25 @@ class InterMoESettings(bpy.types.PropertyGroup):
     cleanup: BoolProperty(
         name="Clean Up Motion",
         description="Put feet on the floor, hold them while they stand, and remove jitter",
+        default=True,
+    )
+    leads: EnumProperty(
+        name="Who Leads",
+        description="Who keeps the pose where the two cannot both keep it and stay in touch",
+        items=(
+            ("share", "Both Give Way", "Each moves half of the way to stay in touch"),
+            ("A", "A Leads", "A keeps the pose; B reaches"),
+            ("B", "B Leads", "B keeps the pose; A reaches"),
+        ),
+    )
+    keep_contacts: BoolProperty(
+        name="Keep Touches",
+        description="Hands that hold, bodies that lean: what touches in the take touches on the characters",
+        default=True,
+    )
+    keep_apart: BoolProperty(
+        name="Keep Bodies Apart",
+        description="Let the characters sink into each other no deeper than the people of the take do",
         default=True,
     )
     export_preset: EnumProperty(

@@ -61,7 +61,7 @@ class Paper:
         """All rows that the list's own filter leaves."""
         assert active in data.bl_rna.properties
         found = getattr(bpy.types, kind)
-        view = _ListView(found)
+        view = _ListView()
         flags, order = found.filter_items(view, bpy.context, data, dataname)
         assert not order
         for index, (row, flag) in enumerate(zip(getattr(data, dataname), flags, strict=True)):
@@ -79,14 +79,9 @@ class Paper:
 
 
 class _ListView:
-    """Stands for the list on the screen: its search and its switch."""
+    """Stands for the list on the screen."""
 
     bitflag_filter_item = 1
-    filter_name = ""
-    doubtful = False
-
-    def __init__(self, kind: type) -> None:
-        self._shown = lambda *arguments: kind._shown(self, *arguments)
 
 
 def drawn(*kinds: type) -> str:

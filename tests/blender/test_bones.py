@@ -100,7 +100,7 @@ def test_one_side_is_filled_from_the_other(scene: bpy.types.Scene, name: str, sh
         entry["bones"] = [] if entry["joint"].startswith("r_") else [renamed[b] for b in entry["bones"]]
     filled, count = mirrored(BoneMapping.from_dict(half), rig)
     wanted = {slot: tuple(renamed[b] for b in whole.bones_for(slot)) for slot in SLOTS}
-    assert count == 8
+    assert count == sum(bool(whole.bones_for(slot)) for slot in SLOTS if slot.startswith("r_")) == 13
     assert {slot: filled.bones_for(slot) for slot in SLOTS} == wanted
     assert mirrored(filled, rig)[1] == 0
 
@@ -206,6 +206,15 @@ def test_the_panel_shows_rows_reasons_and_gaps(scene: bpy.types.Scene) -> None:
     assert "Spine 3" in text and "Spine 4" in text and "Spine 5" not in text  # one free place, no more
     assert "Found by itself" in text
     assert bones_panel.summary(settings.bones_a) == ""
+    assert "Left index finger 1" not in text
+    settings.bones_part = "fingers"
+    assert "Left index finger 3\nmixamorig:LeftHandIndex3" in drawn(bones_panel.INTERMOE_PT_bones)
+    settings.bones_part, settings.bones_search = "body", "forearm"
+    searched = drawn(bones_panel.INTERMOE_PT_bones)
+    assert "mixamorig:RightForeArm" in searched and "mixamorig:RightArm" not in searched
+    settings.bones_search, settings.bones_doubtful = "", True
+    assert "mixamorig:" not in drawn(bones_panel.INTERMOE_PT_bones)
+    settings.bones_doubtful = False
     row(scene, "l_knee").bone = ""
     assert row(scene, "l_knee").state == "missing"
     assert "Terra: no bone for left lower leg" in bones_panel.summary(settings.bones_a)
@@ -243,5 +252,5 @@ def test_mirror_plane_of_a_rig_beside_its_origin(scene: bpy.types.Scene) -> None
         entry["bones"] = [rename[b] for b in entry["bones"]]
     other = type(rig)(rig.name, names, rig.parents, moved, rig.lengths)
     filled, count = mirrored(BoneMapping.from_dict(half), other)
-    assert count == 8 and filled.bone_for("r_knee") == rename["shin.R"]
+    assert count == 13 and filled.bone_for("r_knee") == rename["shin.R"]
     assert np.isclose(moved[other.index[filled.bone_for("r_knee")], 0, 3], 3.0, atol=0.3)
