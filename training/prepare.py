@@ -16,7 +16,6 @@ from intermoe_engine.errors import RequestError
 
 from .data.cache import REJECTED, CacheWriter, PairCache
 from .data.checks import DataError, Rejected
-from .data.contact_sheet import draw_clips, sample_clips
 from .data.loaders import FORMATS, LoaderOptions, detect, loader
 from .data.pair_clip import PairClip
 from .data.reading import Chunk, read_chunks
@@ -118,6 +117,8 @@ def draw_contact_sheet(cache: PairCache, samples: int = SAMPLES, seed: int = 0) 
     """Write CACHE/contact_sheet.png with random clips; None where there is no clip to draw."""
     if not len(cache):
         return None
+    from .data.contact_sheet import draw_clips, sample_clips  # matplotlib takes its time to load
+
     chosen = [cache.load(i) for i in sample_clips(samples, len(cache), seed)]
     return draw_clips(cache.path / CONTACT_SHEET, chosen)
 
@@ -158,7 +159,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         bar.close()
     cache = PairCache(args.output)
-    sheet = draw_contact_sheet(cache)
+    sheet = args.output / CONTACT_SHEET
+    if summary.added or not sheet.is_file():
+        sheet = draw_contact_sheet(cache)
     print("\n".join(_lines(cache, summary, sheet)))
     return 0 if len(cache) else 1
 

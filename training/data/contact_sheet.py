@@ -62,8 +62,9 @@ def seen_from_the_side(positions: np.ndarray) -> np.ndarray:
     _, vectors = np.linalg.eigh(between.T @ between)
     across = np.array([vectors[0, 1], 0.0, vectors[1, 1]])
     across = across if np.sum(between @ vectors[:, 1]) >= 0 else -across
-    towards = np.cross(across, [0.0, 1.0, 0.0])
-    up = np.cos(_PITCH) * np.array([0.0, 1.0, 0.0]) - np.sin(_PITCH) * towards
+    level, upright = np.cross(across, [0.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0])
+    up = np.cos(_PITCH) * upright - np.sin(_PITCH) * level
+    towards = np.cos(_PITCH) * level + np.sin(_PITCH) * upright
     centre = positions[:, :, :1].mean(axis=0) * np.array([1.0, 0.0, 1.0])
     return (positions - centre) @ np.stack([across, up, towards], axis=1)
 
@@ -86,9 +87,10 @@ def _draw_row(axes, clip: PairClip, moments: int) -> None:
             bones = np.stack([joints[parent], joints[child]], axis=1)
             for right, alpha in ((True, 0.45), (False, 1.0)):
                 some = list(bones[_RIGHT[child] == right])
-                axes.add_collection(
-                    LineCollection(some, colors=COLOURS[person], linewidths=1.6, alpha=alpha, zorder=layer)
+                lines = LineCollection(
+                    some, colors=COLOURS[person], linewidths=1.6, alpha=alpha, zorder=layer
                 )
+                axes.add_collection(lines, autolim=False)  # the limits are known
             axes.plot(*joints[15], "o", color=COLOURS[person], markersize=4.5, zorder=layer)
         time = f"{frames[n] / clip.fps:.1f} s"
         axes.annotate(time, (columns[n], -0.1), (0, -9), textcoords="offset points", ha="center", **_SMALL)

@@ -70,13 +70,6 @@ class PairClip:
         """Joint positions (2, T, 22, 3): the given ones where there are any, else the posed ones."""
         return self.posed_positions() if self.given_positions is None else self.given_positions
 
-    def without_needless_positions(self, tolerance: float = 1e-3) -> PairClip:
-        """Given positions dropped where forward kinematics reproduces them within `tolerance` metres."""
-        given = self.given_positions
-        if given is None or np.abs(self.posed_positions() - given).max() > tolerance:
-            return self
-        return replace(self, given_positions=None)
-
     def window(self, start: int, length: int) -> PairClip:
         """Frames start … start + length − 1."""
         return self._each(lambda track: track[:, start : start + length])

@@ -66,7 +66,7 @@ def _gauss_newton_step(
     squares = np.einsum("tjc,tjc->t", posed, posed)
     turning = squares[:, None, None] * np.eye(3) - np.einsum("tja,tjb->tab", posed, posed)
     turning += 1e-12 * np.eye(3)
-    mixed = -np.einsum("tjba,tjbc->tjac", frames, _cross_matrix(posed)).reshape(count, 3 * joints, 3)
+    mixed = -(np.swapaxes(frames, -1, -2) @ _cross_matrix(posed)).reshape(count, 3 * joints, 3)
     push_turn = np.cross(posed, residual).sum(axis=1)
     push_offset = np.einsum("tjba,tjb->ja", frames, residual).reshape(-1)
     solved = np.linalg.solve(turning, np.swapaxes(mixed, 1, 2))

@@ -39,6 +39,10 @@ AGREEMENT = 0.05
 """Metres on average by which posed joints may miss the given ones before the rotations count as misread."""
 
 
+GIVEN = 1e-3
+"""Metres that posed joints may miss the given ones before the given positions are kept beside the bones."""
+
+
 class NotFinite(ValueError):
     """Numbers that are NaN or infinite among those that are used."""
 
@@ -103,15 +107,17 @@ def _clip(path: Path, name: str, split: str) -> PairClip | Rejected:
         split=split,
         source=SOURCE,
     )
-    miss = float(np.linalg.norm(clip.posed_positions() - positions, axis=-1).mean())
-    if miss > AGREEMENT:
+    miss = np.linalg.norm(clip.posed_positions() - positions, axis=-1)
+    if miss.mean() > AGREEMENT:
         return Rejected(
             name,
-            f"rotations and positions disagree by {100 * miss:.0f} cm: the 6D numbers are not the first two "
-            "columns row by row",
+            f"rotations and positions disagree by {100 * miss.mean():.0f} cm: the 6D numbers are not the "
+            "first two columns row by row",
             SOURCE,
         )
-    return on_floor(replace(clip, given_positions=positions).without_needless_positions())
+    # The positions stay as given; where the bones reach them to the millimetre, the bones say it all.
+    clip = on_floor(replace(clip, given_positions=positions))
+    return clip if miss.max() > GIVEN else replace(clip, given_positions=None)
 
 
 def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
