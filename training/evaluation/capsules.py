@@ -40,7 +40,7 @@ RADII = np.array([row[3] for row in _BODY])
 HANDS = (NAMES.index("l_hand"), NAMES.index("r_hand"))
 
 POINTS = 256
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 128
 
 
 def _weights() -> tuple[np.ndarray, np.ndarray]:
@@ -109,24 +109,19 @@ def shared_volume(a: Capsules, b: Capsules, points: int = POINTS) -> np.ndarray:
     for each in part. With 256 points the error of a body's volume is a few percent of one capsule's.
     """
     volume = np.zeros(len(a.start))
-    frame, own, other = np.nonzero(surface_distances(a, b) < 0)
-    # Rows (frame, own capsule), each with the run of b's capsules that it meets.
-    begins = np.flatnonzero(np.diff(frame * len(a.radius) + own, prepend=-1))
-    ends = np.append(begins[1:], len(frame))
-    for first in range(0, len(begins), _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
-        triples = slice(begins[rows][0], ends[rows][-1])
-        t, c = frame[begins[rows]], own[begins[rows]]
+    gaps = surface_distances(a, b)
+    frame, own = np.nonzero((gaps < 0).any(axis=2))
+    for first in range(0, len(frame), _ROWS_AT_ONCE):
+        t, c = frame[first : first + _ROWS_AT_ONCE], own[first : first + _ROWS_AT_ONCE]
         where, weight = _interior_points(a.start[t, c], a.end[t, c], a.radius[c], points)
-        row = np.repeat(np.arange(len(t)), ends[rows] - begins[rows])
-        ft, fc = frame[triples], other[triples]
-        held = _within(b.start[ft, fc, None], b.end[ft, fc, None], b.radius[fc, None], where[row])
-        inside = np.logical_or.reduceat(held, begins[rows] - begins[rows][0], axis=0)
-        # Only what is shared needs to know in how many capsules of its own body it lies.
-        r, n = np.nonzero(inside)
-        start, end = a.start[t[r]], a.end[t[r]]
-        holders = _within(start, end, a.radius, where[r, n][:, None]).sum(axis=-1)
-        volume += np.bincount(t[r], weight[r, n] / np.maximum(holders, 1), len(volume))
+        inside = _holders(b, t, gaps[t, c], where) > 0
+        shared = inside.any(axis=1)
+        if not shared.any():
+            continue
+        t, c, where, inside = t[shared], c[shared], where[shared], inside[shared]
+        siblings = surface_distances(a.frames(t), a.frames(t))[np.arange(len(t)), c]
+        counts = np.maximum(_holders(a, t, siblings, where), 1)
+        volume += np.bincount(t, (inside * weight[shared] / counts).sum(axis=1), len(volume))
     return volume
 
 
@@ -174,8 +169,20 @@ def _perpendiculars(up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _within(start: np.ndarray, end: np.ndarray, radius: np.ndarray, point: np.ndarray) -> np.ndarray:
-    axis, offset = end - start, point - start
-    along = (axis * offset).sum(-1) / np.maximum((axis * axis).sum(-1), 1e-12)
-    gap = offset - along.clip(0.0, 1.0)[..., None] * axis
-    return (gap * gap).sum(-1) <= (radius * (1.0 + 1e-9)) ** 2
+def _holders(capsules: Capsules, frame: np.ndarray, gaps: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """How many capsules hold each point: int (R, P).
+
+    frame (R,): whose capsules are asked, for points where (R, P, 3). gaps (R, C): distance of each capsule's
+    surface from the one that row's points lie in, so that only those that it meets are looked at.
+    """
+    most = int((gaps < 0).sum(axis=1).max())
+    near = np.argsort(gaps, axis=1)[:, :most]
+    start, end = capsules.start[frame[:, None], near], capsules.end[frame[:, None], near]
+    axis, radius = end - start, capsules.radius[near]
+    length2 = (axis * axis).sum(-1)[:, None]
+    onto = where @ axis.swapaxes(1, 2) - (start * axis).sum(-1)[:, None]
+    along = (onto / np.maximum(length2, 1e-12)).clip(0.0, 1.0)
+    to_start = (where * where).sum(-1)[..., None] - 2.0 * where @ start.swapaxes(1, 2)
+    to_start += (start * start).sum(-1)[:, None]
+    squared = to_start + along * (along * length2 - 2.0 * onto)
+    return (squared <= (radius**2)[:, None] + 1e-12).sum(axis=-1)

@@ -69,7 +69,7 @@ def distribution_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(wasserstein_distance(a, b))
 
 
-def proximity_figures(positions: np.ndarray, caption: str, stride: int = 2) -> dict[str, float]:
+def proximity_figures(positions: np.ndarray, caption: str, stride: int = 3) -> dict[str, float]:
     """Figures of one motion (2, T, 22, 3); NaN for those that the caption does not ask for.
 
     interpenetration_ml: mean shared volume of the two bodies' capsules, in ml. overlap_depth_mm: mean

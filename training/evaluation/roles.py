@@ -26,7 +26,8 @@ _TWO_PEOPLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _STILL = re.compile(
-    rf"\b(?:other|second|reactor)(?: (?:{_PERSON}))?(?: (?:is|just|simply|only|remains?|stays?|keeps?))*"
+    rf"\b(?:other|second|first|reactor)(?: (?:{_PERSON}))?"
+    r"(?: (?:is|just|simply|only|remains?|stays?|keeps?))*"
     r" (?:stand(?:s|ing)?|watch\w*|wait\w*|listen\w*|sit(?:s|ting)?|lies|lying|still|seated)\b",
     re.IGNORECASE,
 )
