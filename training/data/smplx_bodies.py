@@ -7,8 +7,11 @@ may not be passed on, so none comes with this project. The smplx package reads t
 
 from __future__ import annotations
 
+import importlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,26 +82,22 @@ def smplx_body(folder: Path, gender: str = "neutral", betas: np.ndarray | None =
     gender = gender.lower() if gender.lower() in GENDERS else "neutral"
     file = _model_file(folder, gender)
     try:
-        import smplx
         import torch
+
+        lbs: Any = importlib.import_module("smplx.lbs")  # its annotations name a Tensor of its own
     except ImportError as error:
         raise DataError(
             f"SMPL-X bodies need the smplx package ({error}); install it with: "
             'pip install "intermoe-blender[train]"'
         ) from error
-    count = 10 if betas is None else max(1, np.asarray(betas).size)
-    try:
-        model = smplx.SMPLX(
-            str(file), gender=gender, ext="npz", num_betas=count, use_pca=False, use_face_contour=False
-        )
-    except (OSError, ValueError, KeyError, AssertionError) as error:
-        raise DataError(f"{file}: not a readable SMPL-X model ({error}); download it again") from error
-    shape = torch.zeros(1, model.num_betas)
-    if betas is not None:
-        given = torch.as_tensor(np.asarray(betas, dtype=np.float32).reshape(1, -1))[:, : model.num_betas]
-        shape[:, : given.shape[1]] = given
-    with torch.no_grad():
-        rest = model(betas=shape).joints[0, :JOINTS].numpy().astype(np.float64)
+    template, shapes, regressor = (torch.from_numpy(a) for a in _read_model(file))
+    # Behind the shape coefficients lie the expression's: 300 and 100, or 10 and 10 in the small files.
+    given = np.zeros(0) if betas is None else np.asarray(betas, dtype=np.float64).reshape(-1)
+    given = given[: 300 if shapes.shape[-1] >= 400 else 10]
+    shaped = template[None]
+    if given.size:
+        shaped = shaped + lbs.blend_shapes(torch.from_numpy(given)[None], shapes[..., : given.size])
+    rest = lbs.vertices2joints(regressor, shaped)[0, :JOINTS].numpy()
     offsets = rest - rest[SMPLX_PARENTS]
     offsets[0] = 0.0
     return SmplxBody(offsets, rest[0])
@@ -107,6 +106,30 @@ def smplx_body(folder: Path, gender: str = "neutral", betas: np.ndarray | None =
 def rest_joints(body: SmplxBody) -> np.ndarray:
     """Joint positions (55, 3) at rest, in the model's own origin."""
     return rest_positions(SMPLX_PARENTS, body.offsets) + body.pelvis
+
+
+def _read_model(file: Path) -> list[np.ndarray]:
+    """Template (V, 3), shape directions (V, 3, N) and joint regressor (55, V) of a model file.
+
+    Only these are unpacked, and without pickle: smplx's own loading would run what a file tells it to.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            arrays = [data[key].astype(np.float64) for key in ("v_template", "shapedirs", "J_regressor")]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        told = " ".join(str(error).split())
+        raise DataError(f"{file}: not a readable SMPL-X model ({told}); download it again") from error
+    template, shapes, regressor = arrays
+    vertices = len(template)
+    if (
+        template.shape != (vertices, 3)
+        or shapes.shape[:2] != (vertices, 3)
+        or regressor.shape != (JOINTS, vertices)
+    ):
+        raise DataError(
+            f"{file}: not an SMPL-X model of {JOINTS} joints; name the folder with SMPL-X's files"
+        )
+    return arrays
 
 
 def _model_file(folder: Path, gender: str) -> Path:

@@ -140,7 +140,7 @@ def many(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder, root)
     for person in ("person1", "person2"):
         motions = root / "motions_processed" / person
-        for k in range(4):
+        for k in range(2):
             for i in range(SOUND):
                 os.link(motions / f"s{i:02d}.npy", motions / f"s{i:02d}_{k}.npy")
     return root
@@ -153,7 +153,7 @@ def test_killed_and_stopped_runs_are_continued_to_the_same_cache(many, tmp_path)
     expected = PairCache(whole)
     output = tmp_path / "c"
     kept = 0
-    for stop, count in ((signal.SIGKILL, 10), (signal.SIGINT, 40)):
+    for stop, count in ((signal.SIGKILL, 10), (signal.SIGINT, 30)):
         process = start(many, output, workers=1)
         wait_for_clips(output, count, process)
         assert process.poll() is None, "the run ended before it could be stopped"
