@@ -3,23 +3,19 @@
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
+from collections.abc import Sequence
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .data.latent_pool import CaptionedLatents, LatentPool
-from .data.salsa import SalsaData
-from .data.salsa_captions import salsa_captions, split_captions
-from .model import GaussianDiffusion, InterMoE, drop_condition
-from .optimisation import AveragedWeights, fit, save_average, warm_up_cosine
-from .recipe import DenoiserRecipe, Recipe
-from .text.minilm import encode_captions
+from .batches.latent_store import CaptionedLatents
+from .batches.stream import BatchSource, Share
+from .fit.experts import ExpertLoads
+from .fit.optimizers import build_optimizer, warm_up_cosine
+from .fit.trainer import Training
+from .model import GaussianDiffusion, InterMoE
+from .recipe import DenoiserRecipe, TrainerRecipe
 
 
 class Conditioned(nn.Module):
@@ -30,100 +26,115 @@ class Conditioned(nn.Module):
         self.denoiser = model.denoiser
         self.clipTransEncoder, self.clip_ln = model.clipTransEncoder, model.clip_ln
 
+    def sentence_vectors(self, batch: dict[str, Tensor]) -> Tensor:
+        """Sentence vectors (B, E) from token states (B, N, E), read at the end token (B,)."""
+        x = self.clip_ln(self.clipTransEncoder(batch["states"], batch["valid"]))
+        index = batch["end"].reshape(-1, 1, 1).expand(-1, 1, x.shape[-1])
+        return torch.gather(x, 1, index).squeeze(1)
 
-def sentence_vectors(model: InterMoE, states: Tensor, mask: Tensor) -> Tensor:
-    """Sentence vectors (B, E) from token states (B, N, E) and their mask (B, N), read at the last token."""
-    return model.text_head(states, mask.sum(dim=1) - 1, ~mask)
+    def predict(self, noisy: Tensor, timesteps: Tensor, text: Tensor, lengths: Tensor) -> Tensor:
+        """Clean latents (B, T, 2D) of noisy ones whose frames behind `lengths` (B,) are padding."""
+        frames = noisy.shape[1]
+        mask = None
+        if int(lengths.min()) < frames:
+            mask = torch.arange(frames, device=noisy.device) < lengths[:, None]
+        return self.denoiser(noisy, timesteps, text, mask)
 
 
-class DenoiserTraining(pl.LightningModule):
+class DenoiserTraining(Training):
     """One optimisation step of denoiser and text head."""
 
-    def __init__(self, model: InterMoE, recipe: DenoiserRecipe, cycle: int) -> None:
-        super().__init__()
-        self.model, self.recipe, self.cycle = model, recipe, cycle
-        self.trained = Conditioned(model)
+    def __init__(
+        self,
+        trained: Conditioned,
+        source: BatchSource,
+        recipe: DenoiserRecipe,
+        schedule: tuple[int, int, float],
+        key: tuple[int, ...],
+        settings: TrainerRecipe,
+    ) -> None:
+        """schedule: steps, steps of the warm-up, learning rate of this cycle."""
+        super().__init__(source, key, settings)
+        self.trained, self.recipe, self.schedule = trained, recipe, schedule
+        self.loads = ExpertLoads(trained.denoiser.moe_layers())
         self.diffusion = GaussianDiffusion()
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
-        clean, states, mask = batch
-        text = drop_condition(sentence_vectors(self.model, states, mask), self.recipe.condition_drop)
-        timesteps = torch.randint(0, self.diffusion.total_steps, (len(clean),), device=clean.device)
-        noisy = self.diffusion.q_sample(clean, timesteps, torch.randn_like(clean))
-        loss = (self.model.denoiser(noisy, timesteps, text) - clean).square().mean()
-        self.log("loss", loss.detach())
-        return loss
+    def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
+        clean, lengths = batch["latents"], batch["lengths"]
+        noise, timesteps, keep = self._chance(clean, int(batch["longest"]))
+        text = self.trained.sentence_vectors(batch)
+        text = text * keep[:, None].to(text.dtype)
+        noisy = self.diffusion.q_sample(clean, timesteps, noise)
+        error = (self.trained.predict(noisy, timesteps, text, lengths).float() - clean).square()
+        if self.trained.denoiser.prediction == "v":  # the error of v, not of what is made of it
+            error = error / self.trained.denoiser.deviation[timesteps, None, None].square()
+        real = torch.arange(clean.shape[1], device=clean.device) < lengths[:, None]
+        total = (error * real[..., None]).sum()
+        # Divided by the frames of the whole batch: the mean over ranks is then the plain run's loss.
+        count = batch["total_frames"] * clean.shape[-1] / self.share.ranks
+        return self.reported({"loss": total / count})
 
-    def on_train_batch_end(self, *args: object, **kwargs: object) -> None:
-        self.model.update_capacity_bias()
+    def _chance(self, clean: Tensor, longest: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise like `clean`, diffusion steps (B,) and whether to keep each sentence (B,) bool.
+
+        Drawn for the whole batch, of which every rank takes its rows: the plain run's chance.
+        """
+        ranks, rank, rows = self.share.ranks, self.share.rank, len(clean)
+        generator, device = self.step_generator(), clean.device
+        own = slice(rank * rows, (rank + 1) * rows)
+        total = self.diffusion.total_steps
+        timesteps = torch.randint(0, total, (rows * ranks,), generator=generator, device=device)
+        keep = torch.rand(rows * ranks, generator=generator, device=device) >= self.recipe.condition_drop
+        shape = (rows * ranks, longest, clean.shape[-1])
+        noise = torch.randn(shape, generator=generator, device=device)
+        return noise[own, : clean.shape[1]], timesteps[own], keep[own]
 
     def configure_optimizers(self):
-        rate = self.recipe.learning_rates[self.cycle]
-        trained = self.trained
-        text_head = [*trained.clipTransEncoder.parameters(), *trained.clip_ln.parameters()]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": trained.denoiser.parameters(), "lr": rate},
-                {"params": text_head, "lr": rate * self.recipe.text_rate},
-            ],
-            weight_decay=self.recipe.weight_decay,
+        steps, warm_up, rate = self.schedule
+        share = self.recipe.text_rate
+        parts: Sequence[tuple[nn.Module, float]] = (
+            (self.trained.denoiser, 1.0),
+            (self.trained.clipTransEncoder, share),
+            (self.trained.clip_ln, share),
         )
-        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps[self.cycle])
+        optimizer = build_optimizer(parts, self.recipe, rate)
+        schedule = warm_up_cosine(optimizer, warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 @torch.no_grad()
-def validation_loss(model: InterMoE, data: CaptionedLatents, batches: int = 12) -> dict[str, float]:
+def prediction_errors(trained: Conditioned, source: CaptionedLatents, batches: int = 4) -> dict[str, float]:
     """Mean squared error of the prediction by noise level, with the text, without it and with a wrong one."""
     diffusion = GaussianDiffusion()
     generator = torch.Generator().manual_seed(0)
+    device = next(trained.parameters()).device
     totals: dict[str, list[float]] = {}
-    for (clean, states, mask), _ in zip(data, range(batches), strict=False):
-        text = sentence_vectors(model, states, mask)
-        noise = torch.randn(clean.shape, generator=generator)
-        for step in (100, 500, 900):
-            timesteps = torch.full((len(clean),), step)
+    for step in range(batches):
+        batch = {k: v.to(device) for k, v in source.batch(step, Share()).items()}
+        clean, lengths = batch["latents"], batch["lengths"]
+        text = trained.sentence_vectors(batch)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        real = (torch.arange(clean.shape[1], device=device) < lengths[:, None])[..., None]
+        conditions = {"text": text, "none": torch.zeros_like(text), "wrong": text.roll(1, 0)}
+        for level in (100, 500, 900):
+            timesteps = torch.full((len(clean),), level, device=device)
             noisy = diffusion.q_sample(clean, timesteps, noise)
-            for name, condition in (
-                ("text", text),
-                ("none", torch.zeros_like(text)),
-                ("wrong", text.roll(1, 0)),
-            ):
-                error = (model.denoiser(noisy, timesteps, condition) - clean).square().mean()
-                totals.setdefault(f"{name}@{step}", []).append(float(error))
+            for name, condition in conditions.items():
+                error = (trained.predict(noisy, timesteps, condition, lengths) - clean).square() * real
+                mean = float(error.sum() / (real.sum() * clean.shape[-1]))
+                totals.setdefault(f"{name}@{level}", []).append(mean)
     return {name: float(np.mean(values)) for name, values in totals.items()}
 
 
-def train_denoiser(recipe: Recipe, data: SalsaData, model: InterMoE, run: Path) -> None:
-    """Train on the data's windows and write denoiser.safetensors and denoiser-scores.json."""
-    pl.seed_everything(recipe.seed + 1, verbose=False)
-    r = recipe.denoiser
-    model.vae.eval()
-    trained, held = split_captions(salsa_captions())
-    states, mask = encode_captions([c.text for c in trained + held])
-    states = states.astype(np.float16)
-    pool = LatentPool(data.train, model.vae, data.stats, r.windows, r.max_frames, recipe.seed, report=True)
-    held_pool = LatentPool(data.held_out, model.vae, data.stats, 64, r.max_frames, recipe.seed)
-    split = len(trained)
-    held_set = CaptionedLatents(held_pool, held, states[split:], mask[split:], r, recipe.seed)
-    begun = time.monotonic()
-    both = Conditioned(model)
-    for cycle, steps in enumerate(r.steps):
-        train_set = CaptionedLatents(pool, trained, states[:split], mask[:split], r, recipe.seed + cycle)
-        done = run / f"denoiser-cycle-{cycle + 1}.safetensors"
-        if not done.exists():
-            average = AveragedWeights(both, r.ema_decay)
-            name = f"denoiser-{cycle + 1}"
-            fit(DenoiserTraining(model, r, cycle), train_set, steps, run, name, average)
-            save_average(average, done, run, name)
-        both.load_state_dict(load_file(done))
-    model.cpu().eval()
-    save_file(both.state_dict(), run / "denoiser.safetensors")
-    scores = {
-        "minutes": round((time.monotonic() - begun) / 60, 1),
-        "captions": {"trained": len(trained), "held_out": len(held)},
-        "train": validation_loss(model, train_set),
-        "held_out": validation_loss(model, held_set),
-    }
-    (run / "denoiser-scores.json").write_text(json.dumps(scores, indent=1), encoding="utf-8")
-    print(json.dumps(scores, indent=1))
+@torch.no_grad()
+def sample_latents(
+    trained: Conditioned, batch: dict[str, Tensor], seed: int = 0, steps: int = 50, guidance: float = 3.5
+) -> Tensor:
+    """Clean latents (B, T, 2D) sampled for the sentences and lengths of a batch."""
+    device = next(trained.parameters()).device
+    batch = {k: v.to(device) for k, v in batch.items()}
+    noise = torch.randn(batch["latents"].shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    frames = noise.shape[1]
+    mask = torch.arange(frames, device=device) < batch["lengths"][:, None]
+    text = trained.sentence_vectors(batch)
+    return GaussianDiffusion().sample(trained.denoiser, noise, text, mask, steps, guidance)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .model import ModelConfig
 
+RECIPES = Path(__file__).parent / "recipes"
 _T = TypeVar("_T")
 
 
@@ -18,71 +20,200 @@ class RecipeError(ValueError):
     """A recipe that cannot be followed; the message says what to change."""
 
 
-@dataclass(frozen=True)
-class VAERecipe:
-    """Steps of `batch` pairs of `frames` frames.
+@dataclass(frozen=True, kw_only=True)
+class TrainerRecipe:
+    """How steps are run, whatever is trained.
 
-    Cycle k takes steps[k] steps from learning_rates[k] down a cosine, with a fresh optimizer, from the
-    averaged weights of the cycle before.
+    precision: "32", "bf16", "16", or "auto": bf16 where a GPU has it, 16 on an older GPU, 32 on a CPU.
+    clip: largest gradient, by "norm" over all of it or by "value" of each entry; 0: not clipped.
+    workers: processes that make batches; -1: as many as suit the machine.
+    save, log, strip, score: every so many steps; 0: never.
     """
 
-    steps: tuple[int, ...]
+    precision: str = "auto"
+    clip: float = 1.0
+    clip_by: str = "norm"
+    workers: int = -1
+    save: int = 250
+    log: int = 50
+    strip: int = 1000
+    score: int = 1000
+
+    def __post_init__(self) -> None:
+        _one_of("precision", self.precision, ("auto", "32", "bf16", "16"))
+        _one_of("clip_by", self.clip_by, ("norm", "value"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """Which clips are trained on.
+
+    kind: "cache" (what `intermoe train prepare` made) or "salsa" (a folder with 60_NN.bvh and 61_NN.bvh).
+    train, held_out: names of clips, with * and ?; trials of the salsa. Without them a cache's own splits
+    count (train; val), or where it has none every tenth clip is held out.
+    speeds: every clip is kept at each of these. mirror, swap: windows are also shown in a mirror, and with
+    person B first; captions follow.
+    statistics: a folder with global_mean.npy and global_std.npy to normalise by instead of the data's own.
+    """
+
+    kind: str = "cache"
+    train: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    speeds: tuple[float, ...] = (1.0,)
+    mirror: bool = True
+    swap: bool = True
+    statistics: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("kind", self.kind, ("cache", "salsa"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRecipe:
+    """The frozen sentence encoder: "minilm" or "clip"; weights: CLIP's file or folder, which users bring."""
+
+    encoder: str = "minilm"
+    weights: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("encoder", self.encoder, ("minilm", "clip"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleRecipe:
+    """Cycles of warm-up and cosine; each begins with a fresh optimizer from the averages before.
+
+    steps (or epochs, passes over the data) and learning_rates: one for each cycle. batch: pairs over all
+    devices together. warm_up: steps, or with epochs, epochs. optimizer: "adamw", or "muon" for the hidden
+    matrices with AdamW for everything else; muon_rate: Muon's learning rate in parts of AdamW's; beta2: of
+    AdamW.
+    """
+
+    steps: tuple[int, ...] = ()
+    epochs: tuple[int, ...] = ()
     learning_rates: tuple[float, ...]
     batch: int
+    warm_up: int = 0
+    weight_decay: float = 2e-5
+    ema_decay: float = 0.999
+    optimizer: str = "adamw"
+    muon_rate: float = 1.0
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        _one_of("optimizer", self.optimizer, ("adamw", "muon"))
+        if bool(self.steps) == bool(self.epochs):
+            raise RecipeError("give either steps or epochs")
+        if len(self.steps or self.epochs) != len(self.learning_rates):
+            raise RecipeError("learning_rates needs one entry for each cycle of steps or epochs")
+        if min(self.steps or self.epochs) < 1 or self.batch < 1:
+            raise RecipeError("steps, epochs and batch must be 1 or more")
+
+    def cycle_steps(self, examples: int) -> tuple[int, ...]:
+        """Steps of each cycle, where an epoch has so many examples."""
+        return self.steps or tuple(epochs * self._steps_of_epoch(examples) for epochs in self.epochs)
+
+    def warm_up_steps(self, examples: int) -> int:
+        """Steps of the warm-up."""
+        return self.warm_up if self.steps else self.warm_up * self._steps_of_epoch(examples)
+
+    def _steps_of_epoch(self, examples: int) -> int:
+        return max(1, -(-examples // self.batch))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAERecipe(ScheduleRecipe):
+    """Windows of `frames` frames, a multiple of 4.
+
+    lead_in: windows lie up to so many frames behind the frame that their coordinates come from, as in long
+    takes. stride: an epoch holds a window every so many frames. weights: of the terms of the loss where
+    they differ from `VAEWeights`.
+    """
+
     frames: int
-    weight_decay: float
-    warm_up: int
-    dropout: float
-    ema_decay: float
+    dropout: float = 0.0
+    lead_in: int = 236
+    stride: int = 10
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames < 4 or self.frames % 4:
+            raise RecipeError(f"frames is {self.frames}; it must be a multiple of 4")
 
 
-@dataclass(frozen=True)
-class DecoderRecipe:
-    """Steps of the VAE's decoder alone. noise: in multiples of the encoder's own uncertainty."""
+@dataclass(frozen=True, kw_only=True)
+class DecoderRecipe(ScheduleRecipe):
+    """Training of the VAE's decoder alone.
 
-    steps: int
-    learning_rate: float
-    warm_up: int
-    ema_decay: float
-    noise: float
-    slide_weight: float
-
-
-@dataclass(frozen=True)
-class DenoiserRecipe:
-    """Steps of `batch` pairs of min_frames … max_frames frames, cut from `windows` encoded ones.
-
-    Cycles as in VAERecipe. text_rate: the text head's learning rate in parts of the denoiser's; at the full
-    rate its post-norm layers come to say the same of every sentence.
+    noise: in multiples of the encoder's own uncertainty. weights: as in VAERecipe; kl counts nothing here.
     """
 
-    steps: tuple[int, ...]
-    learning_rates: tuple[float, ...]
-    text_rate: float
-    batch: int
+    noise: float
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserRecipe(ScheduleRecipe):
+    """Latents of min_frames … max_frames frames, cut from `windows` windows that are encoded once.
+
+    windows 0: each clip once in each view, longer clips in several pieces. one_length: every batch has one
+    random length, for captions that hold for any part of a clip; otherwise windows keep their own.
+    text_rate: the text head's learning rate in parts of the denoiser's; at the full rate its post-norm
+    layers come to say the same of every sentence.
+    """
+
     min_frames: int
     max_frames: int
-    windows: int
-    weight_decay: float
-    warm_up: int
-    dropout: float
-    ema_decay: float
-    condition_drop: float
-    capacity_bias_step: float
+    windows: int = 0
+    one_length: bool = False
+    text_rate: float = 1.0
+    dropout: float = 0.1
+    condition_drop: float = 0.1
+    capacity_bias_step: float = 0.001
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 4 <= self.min_frames <= self.max_frames:
+            raise RecipeError("min_frames must be 4 or more and no more than max_frames")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorRecipe(ScheduleRecipe):
+    """The contrastive evaluator; sizes: entries of EvaluatorConfig that differ from the official ones."""
+
+    min_frames: int = 15
+    max_frames: int = 300
+    dropout: float = 0.1
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that decides the outcome of a run, apart from the data themselves."""
 
     name: str
     seed: int
-    train: tuple[str, ...]
-    held_out: tuple[str, ...]
     model: ModelConfig
+    data: DataRecipe
+    text: TextRecipe
+    trainer: TrainerRecipe
     vae: VAERecipe
-    decoder: DecoderRecipe
     denoiser: DenoiserRecipe
+    decoder: DecoderRecipe | None = None
+    evaluator: EvaluatorRecipe | None = None
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe: a path, or the name of one in training/recipes. Raises RecipeError."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        return path
+    known = RECIPES / f"{name}.toml"
+    if not known.is_file():
+        names = ", ".join(sorted(p.stem for p in RECIPES.glob("*.toml")))
+        raise RecipeError(f"there is no recipe {name!r}; give a .toml file or one of {names}")
+    return known
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -92,22 +223,43 @@ def load_recipe(path: Path) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not a TOML file: {error}") from None
     try:
-        return Recipe(
-            name=data["name"],
-            seed=data["seed"],
-            train=tuple(data["data"]["train"]),
-            held_out=tuple(data["data"]["held_out"]),
-            model=ModelConfig.from_dict(data["model"]),
-            vae=_section(VAERecipe, data["vae"], f"{path} [vae]"),
-            decoder=_section(DecoderRecipe, data["decoder"], f"{path} [decoder]"),
-            denoiser=_section(DenoiserRecipe, data["denoiser"], f"{path} [denoiser]"),
-        )
+        sections: dict[str, Any] = {
+            "data": _section(DataRecipe, data.pop("data", {}), f"{path} [data]"),
+            "text": _section(TextRecipe, data.pop("text", {}), f"{path} [text]"),
+            "trainer": _section(TrainerRecipe, data.pop("trainer", {}), f"{path} [trainer]"),
+            "vae": _section(VAERecipe, data.pop("vae"), f"{path} [vae]"),
+            "denoiser": _section(DenoiserRecipe, data.pop("denoiser"), f"{path} [denoiser]"),
+        }
+        for name, kind in (("decoder", DecoderRecipe), ("evaluator", EvaluatorRecipe)):
+            if name in data:
+                sections[name] = _section(kind, data.pop(name), f"{path} [{name}]")
+        model = ModelConfig.from_dict(data.pop("model"))
+        recipe = Recipe(name=data.pop("name"), seed=data.pop("seed"), model=model, **sections)
     except KeyError as error:
         raise RecipeError(f"{path}: the entry {error} is missing") from None
+    except ValueError as error:
+        message = str(error)
+        raise RecipeError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    if data:
+        raise RecipeError(f"{path}: {', '.join(sorted(data))} is not known; remove it")
+    return recipe
 
 
 def _section(kind: type[_T], values: dict[str, Any], where: str) -> _T:
-    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for name in sorted(known ^ set(values)):
-        raise RecipeError(f"{where}: {name} is {'missing' if name in known else 'not known'}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    for name in sorted(set(values) - {f.name for f in fields}):
+        raise RecipeError(f"{where}: {name} is not known; remove it")
+    for f in fields:
+        needed = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if needed and f.name not in values:
+            raise RecipeError(f"{where}: {f.name} is missing")
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        return kind(**plain)
+    except (RecipeError, TypeError) as error:
+        raise RecipeError(f"{where}: {error}") from None
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RecipeError(f"{name} is {value!r}; use {', '.join(choices)}")

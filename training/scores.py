@@ -107,8 +107,8 @@ def main(argv: list[str] | None = None) -> int:
     scores = {
         "frames": FRAMES,
         "prompts": prompts,
-        "held_out_data": summary(real_motions(args.data, recipe.held_out)),
-        "training_data": summary(real_motions(args.data, recipe.train)),
+        "held_out_data": summary(real_motions(args.data, recipe.data.held_out)),
+        "training_data": summary(real_motions(args.data, recipe.data.train)),
         "generated": summary(clean),
         "generated_without_cleanup": summary(raw),
     }

@@ -3,130 +3,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch import Tensor, nn
 
-from .data.sequences import Sequence2, Statistics, window_batch
-from .kinematics import posed_joints
-from .losses import VAEWeights, vae_losses
+from .batches.statistics import Statistics
+from .batches.stream import BatchSource
+from .batches.windows import WindowChooser
+from .fit.optimizers import build_optimizer, warm_up_cosine
+from .fit.strips import strip
+from .fit.trainer import Training
+from .layouts import MotionLayout
+from .losses import FEET, VAEWeights, vae_losses
 from .model import MotionVAE
-from .optimisation import warm_up_cosine
-from .recipe import DecoderRecipe, VAERecipe
-
-LEAD_IN = 236
-"""Windows lie up to so many frames behind the frame that their coordinates come from, as in long takes."""
+from .recipe import DecoderRecipe, ScheduleRecipe, TrainerRecipe
 
 
-class PersonWindows(IterableDataset):
-    """Endless normalised windows (2 × batch, frames, 268): each person by themselves."""
+class VAETraining(Training):
+    """One optimisation step of the VAE, or with a DecoderRecipe of its decoder alone.
 
-    def __init__(
-        self, sequences: Sequence[Sequence2], stats: Statistics, recipe: VAERecipe, seed: int
-    ) -> None:
-        self.sequences, self.stats, self.recipe, self.seed = sequences, stats, recipe, seed
-
-    def __iter__(self) -> Iterator[Tensor]:
-        rng = np.random.default_rng(self.seed)
-        while True:
-            windows = window_batch(self.sequences, rng, self.recipe.batch, self.recipe.frames, LEAD_IN)
-            yield self.stats.normalise(windows).flatten(0, 1)
-
-
-class VAETraining(pl.LightningModule):
-    """One optimisation step of the VAE."""
-
-    def __init__(
-        self, vae: MotionVAE, recipe: VAERecipe, cycle: int, stats: Statistics, offsets: Tensor
-    ) -> None:
-        super().__init__()
-        self.steps, self.learning_rate = recipe.steps[cycle], recipe.learning_rates[cycle]
-        self.vae, self.recipe, self.stats, self.offsets = vae, recipe, stats, offsets
-        self.weights = VAEWeights()
-
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
-        decoded, mean, log_variance = self.vae(batch)
-        terms = vae_losses(batch, decoded, mean, log_variance, self.stats, self.offsets, self.weights)
-        self.log_dict({k: v.detach() for k, v in terms.items()})
-        return terms["loss"]
-
-    def configure_optimizers(self):
-        optimizer = torch.optim.AdamW(
-            self.vae.parameters(), lr=self.learning_rate, weight_decay=self.recipe.weight_decay
-        )
-        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class DecoderTraining(pl.LightningModule):
-    """Teaching the decoder alone, with the encoder and so the latents as they are.
-
-    It costs half as much, and a denoiser trained on these latents stays valid: the two can run side by side.
+    The decoder alone costs half as much, and a denoiser trained on the latents, which do not change, stays
+    valid: the two can run side by side.
     """
 
-    def __init__(self, vae: MotionVAE, recipe: DecoderRecipe, stats: Statistics, offsets: Tensor) -> None:
-        super().__init__()
-        self.vae, self.recipe, self.stats, self.offsets = vae, recipe, stats, offsets
-        self.weights = VAEWeights(kl=0.0, slide=recipe.slide_weight)
-        for part in (vae.motion_enc, vae.conv_enc, vae.dist):
-            part.requires_grad_(False)
+    mean: Tensor
+    std: Tensor
 
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
-        with torch.no_grad():
-            mean, log_variance = self.vae.encode_distribution(batch)
-            noise = torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-            latents = mean + self.recipe.noise * noise
+    def __init__(
+        self,
+        vae: MotionVAE,
+        source: BatchSource,
+        stats: Statistics,
+        layout: MotionLayout,
+        weights: VAEWeights,
+        recipe: ScheduleRecipe,
+        schedule: tuple[int, int, float],
+        key: tuple[int, ...],
+        settings: TrainerRecipe,
+    ) -> None:
+        """schedule: steps, steps of the warm-up, learning rate of this cycle."""
+        super().__init__(source, key, settings)
+        self.vae, self.layout, self.weights = vae, layout, weights
+        self.recipe, self.schedule = recipe, schedule
+        self.register_buffer("mean", stats.mean, persistent=False)
+        self.register_buffer("std", stats.std, persistent=False)
+        self.noise = 1.0
+        self.decoder_only = isinstance(recipe, DecoderRecipe)
+        if isinstance(recipe, DecoderRecipe):
+            self.noise = recipe.noise
+            for part in (vae.motion_enc, vae.conv_enc, vae.dist):
+                part.requires_grad_(False)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        motion, offsets = batch
+        with torch.set_grad_enabled(not self.decoder_only):
+            mean, log_variance = self.vae.encode_distribution(motion[..., : self.layout.size])
+        mean, log_variance = mean.float(), log_variance.float()
+        ranks, rank = self.share.ranks, self.share.rank
+        # Noise of the whole batch, of which every rank takes its rows: the plain run's noise.
+        shape = (len(mean) * ranks, *mean.shape[1:])
+        noise = torch.randn(shape, generator=self.step_generator(), device=mean.device)
+        noise = noise[rank * len(mean) : (rank + 1) * len(mean)]
+        latents = mean + self.noise * torch.exp(0.5 * log_variance) * noise
         decoded = self.vae.decode_raw(latents)
-        terms = vae_losses(batch, decoded, mean, log_variance, self.stats, self.offsets, self.weights)
-        self.log_dict({k: v.detach() for k, v in terms.items()})
-        return terms["loss"]
+        stats = Statistics(self.mean, self.std)
+        return self.reported(
+            vae_losses(motion, decoded, mean, log_variance, stats, offsets, self.weights, self.layout)
+        )
 
     def configure_optimizers(self):
-        trained = [p for p in self.vae.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, weight_decay=0.0)
-        schedule = warm_up_cosine(optimizer, self.recipe.warm_up, self.recipe.steps)
+        steps, warm_up, rate = self.schedule
+        optimizer = build_optimizer([(self.vae, 1.0)], self.recipe, rate)
+        schedule = warm_up_cosine(optimizer, warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class Reconstruction:
+    """Held-out windows and what a VAE makes of them: errors, and a picture."""
+
+    def __init__(self, vae: nn.Module, chooser: WindowChooser, stats: Statistics, windows: int = 24) -> None:
+        assert isinstance(vae, MotionVAE)
+        self.vae, self.stats, self.layout = vae, stats, chooser.store.layout
+        choice = chooser.choose(np.random.default_rng(0), windows)
+        self.windows, self.offsets = chooser.cut(choice)
+
+    def errors(self) -> dict[str, float]:
+        """Mean errors over the windows; see `reconstruction_error`."""
+        return reconstruction_error(self.vae, self.windows, self.offsets, self.stats, self.layout)
+
+    @torch.no_grad()
+    def picture(self) -> np.ndarray:
+        """Two windows, as captured and as decoded."""
+        rows = []
+        for number in (0, 1):
+            window, offsets = self.windows[number], self.offsets[number]
+            placed = decoded_joints(self.vae, window, offsets, self.stats, self.layout)[1]
+            rows += [
+                ("captured", self.layout.joint_positions(window).numpy()),
+                ("decoded", placed.cpu().numpy()),
+            ]
+        return strip(rows, self.layout.parents)
 
 
 @torch.no_grad()
-def reconstruction_error(
-    vae: MotionVAE, sequences: Sequence[Sequence2], stats: Statistics, offsets: Tensor, frames: int = 240
-) -> dict[str, float]:
-    """Mean errors of mean latents decoded, over windows of `frames` frames, metres except where named.
+def decoded_joints(
+    vae: MotionVAE, motion: Tensor, offsets: Tensor, stats: Statistics, layout: MotionLayout
+) -> tuple[Tensor, Tensor]:
+    """Joints (B, T, J, 3) of canonical features (B, T, stored) encoded and decoded: positions, and posed.
 
-    positions: decoded joint positions; forward: joints from decoded pelvis and rotations, which is what a
+    Posed joints come from the decoded root and rotations, which is what a take shows.
+    """
+    device = vae.latent_mean.device
+    normalised = stats.normalise(motion)
+    decoded = vae.decode(vae.encode(normalised[..., : layout.size].to(device))).cpu()
+    made = stats.denormalise(torch.cat([decoded, normalised[..., layout.size :]], dim=-1))
+    positions = layout.joint_positions(made)
+    return positions, layout.posed(made, offsets.unsqueeze(-3)) + positions[..., :1, :]
+
+
+def reconstruction_error(
+    vae: MotionVAE, windows: Tensor, offsets: Tensor, stats: Statistics, layout: MotionLayout
+) -> dict[str, float]:
+    """Mean errors of mean latents decoded, metres except where named, of windows (B, 2, T, stored).
+
+    positions: decoded joint positions; forward: joints from decoded root and rotations, which is what a
     take shows; slide_mm_s: speed of planted feet of the latter, slide_real_mm_s: of the data.
     """
-    rng = np.random.default_rng(0)
-    windows = window_batch(sequences, rng, 24, frames).flatten(0, 1)
-    decoded = stats.denormalise(vae.decode(vae.encode(stats.normalise(windows))))
-    true, made = (f[..., 0:66].unflatten(-1, (22, 3)) for f in (windows, decoded))
-    forward = posed_joints(decoded, offsets) + made[..., :1, :]
-    feet = [7, 10, 8, 11]
-    planted = windows[:, :-1, 258:262] > 0.5
+    motion = windows.flatten(0, 1)
+    true = layout.joint_positions(motion)
+    made, posed = decoded_joints(vae, motion, offsets.flatten(0, 1), stats, layout)
+    planted = layout.planted(motion)[:, :-1]
 
     def slide(joints: Tensor) -> float:
-        speed = torch.diff(joints[:, :, feet][..., [0, 2]], dim=1).norm(dim=-1)
+        speed = torch.diff(joints[:, :, FEET][..., [0, 2]], dim=1).norm(dim=-1)
         return float(speed[planted].mean()) * 30_000
 
     return {
         "positions": float((made - true).norm(dim=-1).mean()),
-        "forward": float((forward - true).norm(dim=-1).mean()),
-        "slide_mm_s": slide(forward),
+        "forward": float((posed - true).norm(dim=-1).mean()),
+        "slide_mm_s": slide(posed),
         "slide_real_mm_s": slide(true),
     }
 
 
 @torch.no_grad()
-def standardise_latents(vae: MotionVAE, sequences: Sequence[Sequence2], stats: Statistics) -> None:
-    """Set the VAE's latent mean and deviation from its latents of random windows, so that noise fits them."""
-    rng = np.random.default_rng(1)
-    windows = torch.cat([window_batch(sequences, rng, 16, 240) for _ in range(8)]).flatten(0, 1)
-    mean, _ = vae.encode_distribution(stats.normalise(windows))
-    flat = mean.flatten(0, 1)
+def standardise_latents(vae: MotionVAE, motion: Sequence[Tensor]) -> None:
+    """Set the VAE's latent mean and deviation from its latents, so that noise fits them.
+
+    motion: normalised features (B, T, size), in as many pieces as suits.
+    """
+    device = vae.latent_mean.device
+    flat = torch.cat([vae.encode_distribution(piece.to(device))[0].flatten(0, 1) for piece in motion])
     vae.latent_mean.copy_(flat.mean(dim=0))
     vae.latent_std.copy_(flat.std(dim=0).clamp(min=1e-2))

@@ -10,12 +10,21 @@ from ..errors import EngineError
 
 EXTRA = 'training needs more packages; install them with: pip install "intermoe-blender[train]"'
 
+STAGES = {
+    "vae": "train the VAE that turns motion into latents",
+    "denoiser": "train the denoiser and text head on a run's VAE",
+    "evaluator": "train the encoder of sentences and pairs that `intermoe evaluate` scores with",
+    "all": "the VAE, then the denoiser",
+}
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `train` with its actions."""
     parser = subparsers.add_parser("train", help="prepare motion data and train a model on it")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_prepare(actions)
+    for stage, text in STAGES.items():
+        _add_stage(actions, stage, text)
 
 
 def _add_prepare(actions: argparse._SubParsersAction) -> None:
@@ -58,6 +67,52 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
 def _prepare(args: argparse.Namespace) -> int:
     try:
         from training.prepare import run
+    except ImportError as error:
+        raise EngineError(f"{EXTRA} ({error})") from error
+    return run(args)
+
+
+def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> None:
+    parser = actions.add_parser(
+        stage,
+        help=text,
+        description=(
+            f"{text[0].upper()}{text[1:]}. A run that was stopped goes on where it was by the same command."
+        ),
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE|NAME",
+        help="recipe: a .toml file, or starter, interhuman, interx, studio (default: the run's own)",
+    )
+    parser.add_argument("--data", required=True, type=Path, metavar="CACHE", help="what `prepare` made")
+    parser.add_argument(
+        "-o", "--output", "--run", required=True, type=Path, metavar="RUN", help="folder of the run"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on; an error where nothing was begun")
+    parser.add_argument(
+        "--devices",
+        type=int,
+        default=0,
+        metavar="N",
+        help="devices of each machine (default: all GPUs, or 1)",
+    )
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
+    parser.add_argument("--accelerator", choices=("auto", "gpu", "cpu"), default="auto")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "32", "bf16", "16"),
+        help="instead of the recipe's (see docs/training.md)",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="measure loader, step and memory for some steps, train nothing"
+    )
+    parser.set_defaults(run=_train, stage=stage)
+
+
+def _train(args: argparse.Namespace) -> int:
+    try:
+        from training.command import run
     except ImportError as error:
         raise EngineError(f"{EXTRA} ({error})") from error
     return run(args)

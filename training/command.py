@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `intermoe train vae|denoiser|evaluator|all` does."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from intermoe_engine.atomic import replacing
+from intermoe_engine.errors import EngineError
+from intermoe_engine.formats.bvh_reader import BvhError
+
+from .fit.trainer import Devices
+from .processes import first_process
+from .recipe import Recipe, RecipeError, find_recipe, load_recipe
+from .stages import train_denoiser, train_vae
+from .text.minilm import MiniLMNotFound
+from .workspace import Workspace
+
+RECIPE = "recipe.toml"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the stage that the arguments name. Raises EngineError with what to do."""
+    try:
+        recipe = _recipe(args.config, args.output, args.resume)
+        if args.precision:
+            trainer = dataclasses.replace(recipe.trainer, precision=args.precision)
+            recipe = dataclasses.replace(recipe, trainer=trainer)
+        if min(args.nodes, args.devices + 1) < 1:
+            raise RecipeError("--devices and --nodes must be positive")
+        space = Workspace(recipe, args.data, args.output, Devices(args.devices, args.nodes, args.accelerator))
+        if args.profile:
+            from .fit.throughput import profile_stage
+
+            profile_stage(space, args.stage)
+            return 0
+        if args.stage in ("vae", "all"):
+            train_vae(space)
+        if args.stage in ("denoiser", "all"):
+            train_denoiser(space)
+        if args.stage == "evaluator":
+            from .evaluator_training import train_evaluator
+
+            train_evaluator(space)
+    except (RecipeError, BvhError, MiniLMNotFound) as error:
+        raise EngineError(str(error)) from error
+    return 0
+
+
+def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
+    """The recipe that was asked for, kept in the run's folder, so that nobody goes on with another one."""
+    kept = run / RECIPE
+    if resume and not kept.is_file():
+        raise RecipeError(f"{run} holds no run to go on with; leave --resume out to begin one")
+    if config is None:
+        if not kept.is_file():
+            raise RecipeError("name a recipe: --config starter, interhuman, interx, studio or a .toml file")
+        return load_recipe(kept)
+    path = find_recipe(config)
+    recipe = load_recipe(path)
+    if kept.is_file():
+        if _decisive(load_recipe(kept)) != _decisive(recipe):
+            raise RecipeError(f"{run} was begun with another recipe; name a new folder or leave --config out")
+    elif first_process():
+        with replacing(kept) as temporary:
+            temporary.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    return recipe
+
+
+def _decisive(recipe: Recipe) -> Recipe:
+    """The recipe without what decides how, not what, is trained."""
+    return dataclasses.replace(
+        recipe, trainer=dataclasses.replace(recipe.trainer, workers=-1, log=1, strip=0)
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run's folder: what its stages share, and what they leave for the export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from intermoe_engine.atomic import replacing
+from intermoe_engine.skeleton import SMPL22
+
+from .batches.clips import find_clips
+from .batches.motion_store import MotionStore, open_store
+from .batches.statistics import Statistics, given_statistics
+from .batches.windows import store_statistics
+from .fit.trainer import Devices
+from .layouts import LAYOUTS, MotionLayout
+from .processes import first_process
+from .recipe import RECIPES, Recipe
+
+COARSE_VAE = "vae-coarse.safetensors"
+"""The VAE whose latents the denoiser learns, where the decoder is trained further afterwards."""
+VAE = "vae.safetensors"
+DENOISER = "denoiser.safetensors"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A recipe at work in a folder, on data."""
+
+    recipe: Recipe
+    data: Path
+    run: Path
+    devices: Devices
+
+    @property
+    def layout(self) -> MotionLayout:
+        return LAYOUTS[self.recipe.model.feature_layout]
+
+    @cached_property
+    def store(self) -> MotionStore:
+        """Every clip's features, made on first use."""
+        clips = find_clips(self.recipe.data, self.data)
+        return open_store(self.run / "work", clips, self.recipe.data, self.layout)
+
+    @cached_property
+    def stats(self) -> Statistics:
+        """The run's own once they are written, so that all stages see the same numbers."""
+        path = self.run / "stats.npz"
+        if path.is_file():
+            mean, std = torch.zeros(self.layout.stored), torch.ones(self.layout.stored)
+            with np.load(path, allow_pickle=False) as arrays:
+                mean[: self.layout.size] = torch.from_numpy(arrays["mean"])
+                std[: self.layout.size] = torch.from_numpy(arrays["std"])
+            return Statistics(mean, std)
+        if self.recipe.data.statistics:
+            return given_statistics(Path(self.recipe.data.statistics), self.layout)
+        return store_statistics(self.store, self.recipe.data, self.recipe.seed)
+
+    @property
+    def latents_vae(self) -> Path:
+        """The weights whose latents the denoiser learns."""
+        coarse = self.run / COARSE_VAE
+        return coarse if coarse.is_file() else self.run / VAE
+
+    def write_facts(self) -> None:
+        """What a bundle needs besides weights; the first process writes."""
+        if not first_process():
+            return
+        if not (self.run / "stats.npz").is_file():
+            self.stats.save(self.run / "stats.npz", self.layout)
+        offsets = self.store.offsets.mean(axis=(0, 1))
+        if self.layout.joints == len(SMPL22):
+            self.write_json("skeleton.json", SMPL22.with_offsets(offsets).to_dict())
+        self.write_json("config.json", self.recipe.model.to_dict())
+        if not (self.run / "card.json").is_file():
+            self.write_json("card.json", self._card())
+
+    def _card(self) -> dict[str, Any]:
+        """What is known of the model; whoever ships it adds the licence of the data and what it cannot do."""
+        told = RECIPES / f"{self.recipe.name}-card.json"
+        if told.is_file():
+            return json.loads(told.read_text(encoding="utf-8"))
+        captions = [text for clip in self.store.clips if not clip.held_out for text in clip.captions[:1]]
+        return {
+            "id": f"intermoe-{self.recipe.name}",
+            "name": f"InterMoE trained by the recipe {self.recipe.name}",
+            "licence": "not stated; weights may be used as the training data's licence allows",
+            "frames": {"min": self.recipe.denoiser.min_frames, "max": self.recipe.denoiser.max_frames},
+            "example_prompts": list(dict.fromkeys(captions))[:4],
+            "recipe": self.recipe.name,
+            "clips": len({clip.name for clip in self.store.clips if not clip.held_out}),
+        }
+
+    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write a file of the run, whole or not at all."""
+        with replacing(self.run / name) as temporary:
+            temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
