@@ -19,9 +19,10 @@ from intermoe_engine.skeleton import SMPL22
 
 _ROUNDS = 12
 _NO_BETTER = 1e-7
-# Of the offsets' own curvature. A body that hardly bends does not tell how its pelvis is turned inside it;
-# this keeps the start's answer there, and is nothing where the motion does tell.
-_DAMPING = 1e-6
+# Metres by which a person's rest offsets may well differ from the generic body's. A body that hardly bends
+# does not tell how its pelvis is turned inside it; there the generic body decides, the more so the less the
+# numbers agree with any skeleton. Where they agree, this weighs nothing.
+_LIKELY_DIFFERENCE = 0.02
 
 
 def fit_root_and_offsets(positions: np.ndarray, body_rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +42,7 @@ def fit_root_and_offsets(positions: np.ndarray, body_rotations: np.ndarray) -> t
     local = np.concatenate([identity, body_rotations], axis=1)
     _, below_root = forward_kinematics(np.zeros((len(positions), 3)), local, SMPL22.parents, SMPL22.offsets)
     below_root = below_root[:, parents]
+    generic = offsets[1:].copy()
     best, before = (root, offsets), np.inf
     for _ in range(_ROUNDS):
         posed = quat_rotate(quat_multiply(root[:, None], below_root), offsets[1:])
@@ -49,18 +51,20 @@ def fit_root_and_offsets(positions: np.ndarray, body_rotations: np.ndarray) -> t
             break
         best, before = (root, offsets.copy()), error
         frames = quat_to_matrix(quat_multiply(root[:, None], below_root))
-        turn, change = _gauss_newton_step(frames, posed, bones - posed)
+        trust = (error / _LIKELY_DIFFERENCE) ** 2
+        turn, change = _gauss_newton_step(frames, posed, bones - posed, trust, generic - offsets[1:])
         root = quat_normalize(quat_multiply(quat_exp(turn), root))
         offsets[1:] += change
     return quat_continuous(best[0]), best[1]
 
 
 def _gauss_newton_step(
-    frames: np.ndarray, posed: np.ndarray, residual: np.ndarray
+    frames: np.ndarray, posed: np.ndarray, residual: np.ndarray, trust: float, homeward: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turns of the root (T, 3), global rotation vectors, and changes of the offsets (J, 3).
 
-    frames (T, J, 3, 3): global rotations of the bones' parents; posed, residual (T, J, 3).
+    frames (T, J, 3, 3): global rotations of the bones' parents; posed, residual (T, J, 3); trust: weight of
+    the way `homeward` (J, 3) to the generic offsets, relative to the data's.
     """
     count, joints = posed.shape[:2]
     squares = np.einsum("tjc,tjc->t", posed, posed)
@@ -69,9 +73,11 @@ def _gauss_newton_step(
     mixed = np.swapaxes(frames, -1, -2) @ _cross_matrix(-posed)
     mixed = mixed.reshape(count, 3 * joints, 3)
     push_turn = np.cross(posed, residual).sum(axis=1)
-    push_offset = np.einsum("tjba,tjb->ja", frames, residual).reshape(-1)
+    push_offset = np.einsum("tjba,tjb->ja", frames, residual).reshape(-1) + count * trust * homeward.reshape(
+        -1
+    )
     solved = np.linalg.solve(turning, np.swapaxes(mixed, 1, 2))
-    system = count * (1.0 + _DAMPING) * np.eye(3 * joints)
+    system = count * (1.0 + trust + 1e-9) * np.eye(3 * joints)
     system -= np.tensordot(mixed, solved, axes=([0, 2], [0, 1]))
     change = np.linalg.solve(system, push_offset - np.einsum("tca,tc->a", solved, push_turn))
     turn = np.linalg.solve(turning, push_turn[..., None])[..., 0] - solved @ change

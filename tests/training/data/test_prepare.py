@@ -130,7 +130,7 @@ def wait_for_clips(output: Path, count: int, process: subprocess.Popen[str]) -> 
     while process.poll() is None and time.monotonic() < deadline:
         if (output / "cache.json").exists() and len(PairCache(output)) >= count:
             return
-        time.sleep(0.005)
+        time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")
