@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Benchmarks that print the figures of the documentation. Each module has add_parser and run."""
+"""Benchmarks: what a table in docs/ says can be measured again with one command."""

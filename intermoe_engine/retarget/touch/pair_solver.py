@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both people solved together, over all frames: a nonlinear least squares by Gauss–Newton.
+"""Both people solved together, over all frames: a nonlinear least squares by damped Gauss–Newton.
 
 Terms, each squared and weighed: contact errors; how far each number is from the transferred pose; its
 acceleration; limbs beyond their reach; parts that overlap more than in the take; the centre of mass leaving
@@ -27,7 +27,8 @@ class SolverWeights:
     wrist, collar, shift, lift, lean: unwillingness to move a wrist from its shoulder, a shoulder on its
     clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, reach, overlap,
     balance: weights of the other terms. leader: how many times more unwilling the leading person is.
-    arm_time, trunk_time: seconds in which a correction comes and goes.
+    arm_time, trunk_time: seconds in which a correction comes and goes. damping: of the first step, in
+    unwillingnesses. tolerance: share of the cost by which a round must better it; rounds: at most so many.
     """
 
     wrist: float = 1.0
@@ -35,14 +36,16 @@ class SolverWeights:
     shift: float = 2.0
     lift: float = 2.5
     lean: float = 1.2
-    contact: float = 300.0
-    reach: float = 300.0
-    overlap: float = 100.0
+    contact: float = 100.0
+    reach: float = 100.0
+    overlap: float = 40.0
     balance: float = 1.0
     leader: float = 6.0
     arm_time: float = 0.12
     trunk_time: float = 0.25
-    rounds: int = 6
+    damping: float = 1.0
+    tolerance: float = 1e-3
+    rounds: int = 12
 
     def unwillingness(self, arm_length: float) -> np.ndarray:
         """Weights (18,) of the variables, before squaring."""
@@ -84,7 +87,10 @@ class PairProblem:
 
 
 def solve_pair(problem: PairProblem) -> np.ndarray:
-    """Variables (2, T, 18) of both people; zero where nothing has to be mended."""
+    """Variables (2, T, 18) of both people; zero where nothing has to be mended.
+
+    Levenberg–Marquardt: a step that makes things worse is taken back and tried again, damped.
+    """
     w, models = problem.weights, problem.models
     frames = models[0].frames
     stiff = np.concatenate([w.unwillingness(m.arm_length) for m in models])
@@ -94,40 +100,61 @@ def solve_pair(problem: PairProblem) -> np.ndarray:
     for k, flags in enumerate(problem.frozen):
         stiff[k * VARIABLES : (k + 1) * VARIABLES][flags] *= 1e4
     smooth = stiff**2 * (np.tile(w.times(), 2) * problem.fps) ** 4
-    x = np.zeros((2, frames, VARIABLES))
     pairs = _near_pairs(problem) if problem.keep_apart else None
+    diagonal = np.arange(2 * VARIABLES)
+    best, lowest, damping = np.zeros((frames, 2 * VARIABLES)), np.inf, w.damping
+    system, x = None, best
     for _ in range(w.rounds):
-        system = _NormalEquations(frames)
-        points = [m.at(v) for m, v in zip(models, x, strict=True)]
-        slopes = [m.derivative(v, p) for m, v, p in zip(models, x, points, strict=True)]
-        bodies = problem.bodies(points)
-        _add_contacts(system, problem, bodies, slopes)
-        _add_reach(system, problem, points, slopes)
-        _add_balance(system, problem, points, slopes)
-        if pairs is not None:
-            _add_overlaps(system, problem, bodies, slopes, *pairs)
-        flat = np.concatenate(list(x), axis=-1)
-        system.blocks[:, np.arange(2 * VARIABLES), np.arange(2 * VARIABLES)] += stiff**2
-        gradient = system.gradient + stiff**2 * flat + second_difference_energy(flat, smooth)
-        step = solve_smooth(system.blocks, -gradient, smooth)
-        x = np.stack(np.split(flat + step, 2, axis=-1))
-        if np.abs(step).max() < 1e-4:
-            break
-    return x
+        trial = _equations(problem, x, pairs)
+        bend = second_difference_energy(x, smooth)
+        cost = trial.cost + 0.5 * float(np.sum(x * (stiff**2 * x + bend)))
+        if cost < lowest:
+            done = lowest - cost < w.tolerance * cost or cost < 1e-9
+            best, lowest, system = x, cost, trial
+            damping = max(damping / 4, 1e-3)
+            if done:
+                break
+        else:
+            damping *= 10
+        assert system is not None
+        blocks = system.blocks.copy()
+        blocks[:, diagonal, diagonal] += (1 + damping) * stiff**2
+        gradient = system.gradient + stiff**2 * best + second_difference_energy(best, smooth)
+        x = best + solve_smooth(blocks, -gradient, (1 + damping) * smooth)
+    return np.stack(np.split(best, 2, axis=-1))
+
+
+def _equations(
+    problem: PairProblem, x: np.ndarray, pairs: tuple[PartPairs, np.ndarray] | None
+) -> _NormalEquations:
+    """All terms but stiffness and smoothness, at x (T, 36)."""
+    system = _NormalEquations(len(x))
+    halves = np.split(x, 2, axis=-1)
+    points = [m.at(v) for m, v in zip(problem.models, halves, strict=True)]
+    slopes = [m.derivative(v, p) for m, v, p in zip(problem.models, halves, points, strict=True)]
+    bodies = problem.bodies(points)
+    _add_contacts(system, problem, bodies, slopes)
+    _add_reach(system, problem, points, slopes)
+    _add_balance(system, problem, points, slopes)
+    if pairs is not None:
+        _add_overlaps(system, problem, bodies, slopes, *pairs)
+    return system
 
 
 class _NormalEquations:
-    """blocks (T, 36, 36) and gradient (T, 36) of the sum of squares."""
+    """blocks (T, 36, 36), gradient (T, 36) and value of half the sum of squares."""
 
     def __init__(self, frames: int) -> None:
         self.blocks = np.zeros((frames, 2 * VARIABLES, 2 * VARIABLES))
         self.gradient = np.zeros((frames, 2 * VARIABLES))
+        self.cost = 0.0
 
     def add(self, rows: np.ndarray, error: np.ndarray, weight: np.ndarray, frames: np.ndarray) -> None:
         """Rows (N, R, 36) of derivatives with errors (N, R) and weights (N,) at frames (N,), each once."""
         weighed = rows * (weight**2)[:, None, None]
         self.blocks[frames] += np.swapaxes(weighed, -1, -2) @ rows
-        self.gradient[frames] += np.einsum("nrv,nr->nv", weighed, error)
+        self.gradient[frames] += (np.swapaxes(weighed, -1, -2) @ error[..., None])[..., 0]
+        self.cost += 0.5 * float(np.sum(weight[:, None] ** 2 * error**2))
 
 
 def _rows(frames: np.ndarray, parts: list[tuple[int, float, np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -149,7 +176,12 @@ def _add_contacts(system, problem: PairProblem, bodies: tuple[Body, Body], slope
         ]
         arm = 0.5 * (problem.models[0].arm_length + problem.models[1].arm_length)
         weight = np.full(len(frames), problem.weights.contact * track.strength / arm)
-        system.add(_rows(frames, sides), error, weight, frames)
+        rows = _rows(frames, sides)
+        if not track.has_hand:
+            normal = track.normal(bodies)[frames]
+            rows = np.einsum("nc,ncv->nv", normal, rows)[:, None]
+            error = np.sum(error * normal, axis=-1, keepdims=True)
+        system.add(rows, error, weight, frames)
 
 
 def _add_reach(system, problem: PairProblem, points: list[np.ndarray], slopes: list[np.ndarray]) -> None:

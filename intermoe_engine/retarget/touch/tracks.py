@@ -47,9 +47,21 @@ class ContactTrack:
         return body.surface_point(self.parts[side], self.along[side], self.outward[side])
 
     def error(self, bodies: tuple[Body, Body], scale: float) -> np.ndarray:
-        """What the second point is away (T, 3) from where it belongs, seen from the first one."""
+        """What the second point is away (T, 3) from where it belongs, seen from the first one.
+
+        Of a touch without a hand only what is at a right angle to the surface counts: bodies of other
+        proportions lean on each other elsewhere.
+        """
         first, second = (self.surface(k, bodies[self.owners[k]]) for k in (0, 1))
-        return second - first - scale * self.gap
+        error = second - first - scale * self.gap
+        if self.has_hand:
+            return error
+        normal = self.normal(bodies)
+        return np.sum(error * normal, axis=-1, keepdims=True) * normal
+
+    def normal(self, bodies: tuple[Body, Body]) -> np.ndarray:
+        """The direction (T, 3) out of the first part's surface at the touching point."""
+        return (bodies[self.owners[0]].matrix(self.parts[0]) @ self.outward[0][..., None])[..., 0]
 
 
 def contact_tracks(contacts: ContactList, bodies: tuple[Body, Body], fps: float) -> list[ContactTrack]:
