@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,14 +15,15 @@ from .rig import RigDescription
 _LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 
 
-def with_details(rig: RigDescription, mapping: BoneMapping) -> BoneMapping:
+def with_details(rig: RigDescription, mapping: BoneMapping, named: bool = True) -> BoneMapping:
     """The mapping with rows for twist bones and fingers, and a row for every slot.
 
-    Control rigs get none: their own constraints spread twists, and their fingers have controls of their own.
+    named: whether the rig's names mean anything; else fingers are found by their places alone. Control rigs
+    get no such rows: their constraints spread twists, and their fingers have controls of their own.
     """
     rows = {row.joint: row for row in mapping.rows}
     if not mapping.followers:
-        names = read_names(rig.bone_names)
+        names = read_names(rig.bone_names if named else [str(i) for i in range(len(rig.bone_names))])
         taken = {rig.index[b] for b in mapping.keyed_bones if b in rig.index}
         for side in SIDES:
             for joint, end in _LIMBS:
@@ -53,12 +55,12 @@ def _twist_row(
     inside = line[: line.index(start)] if start in line else []
     way = rig.heads[stop] - rig.heads[start]
     length = float(np.linalg.norm(way))
-    beside = [
-        b
-        for p in (start, *inside)
-        for b in rig.children[p]
-        if b not in taken and b not in inside and b != stop and not rig.children[b] and names[b].twist
-    ]
+    beside: list[int] = []
+    queue = [start, *inside]
+    for p in queue:
+        new = [b for b in rig.children[p] if b not in taken and b not in inside and names[b].twist]
+        beside += new
+        queue += new  # twist bones may hang on one another (Character Creator)
     places = {b: _place(rig, start, way, b) for b in (*inside, *beside)}
     bones = sorted(
         (b for b, (along, off) in places.items() if off < 0.25 and -0.1 < along < 1.05 or length == 0),
@@ -128,8 +130,11 @@ def _phalanges(rig: RigDescription, names: list[BoneName], finger: str, chain: l
     """The bones of a named finger without the palm's, the tip marker's and others' bones."""
     bones = [b for b in chain if names[b].finger == finger and (finger == "thumb" or not names[b].palm)]
     bones = [b for b in bones if not _marks_an_end(rig, b)] or bones
-    if finger != "thumb" and len(bones) > 3 and rig.children[bones[-1]]:
-        bones = bones[1:]  # the first of four that are not all phalanges lies in the palm
+    if len(bones) > 3:
+        # One of four is no phalanx: the palm's, if the next one starts the count, else a tip.
+        counted = [re.findall(r"\d+", rig.bone_names[b])[-1:] for b in bones]
+        palm = finger != "thumb" and (not counted[0] or counted[0] == counted[1])
+        bones = bones[1:] if palm else bones[:-1]
     return bones[:3]
 
 
@@ -145,17 +150,20 @@ def _marks_an_end(rig: RigDescription, bone: int) -> bool:
 def _fingers_by_place(
     rig: RigDescription, mapping: BoneMapping, chains: list[list[int]], side: str
 ) -> dict[str, list[int]]:
-    """Fingers of a hand without names: the thumb's tip is nearest to the wrist across the others' line."""
+    """Fingers of a hand without names, in the order of their distance from the thumb."""
     hand = rig.index[mapping.bone_for(f"{side}_wrist") or ""]
-    if not 1 <= len(chains) <= 5:
+    if not 2 <= len(chains) <= 5:
         return {}
     wrist = rig.heads[hand]
-    tips = np.array([rig.heads[c[-1]] for c in chains])
-    ends = min(len(c) for c in chains) >= 4  # no thumb has four bones: each chain ends in a marker
+    elbow = mapping.bone_for(f"{side}_elbow")
+    forearm = wrist - rig.heads[rig.index[elbow]] if elbow else np.zeros(3)
+    # Along the forearm the thumb starts and ends before the fingers.
+    along = [float((rig.heads[c[0]] + rig.heads[c[-1]] - 2 * wrist) @ forearm) for c in chains]
+    thumb = int(np.argmin(along))
+    starts = [float(np.linalg.norm(rig.heads[c[0]] - wrist)) for c in chains]
+    # Four bones from the knuckle on, or four of a thumb, are one too many: each chain ends in a marker.
+    ends = any(len(c) > 3 and (k == thumb or starts[k] > 1.5 * starts[thumb]) for k, c in enumerate(chains))
     phalanges = [(c[:-1] if ends else c)[-3:] for c in chains]
-    if len(chains) == 1:
-        return {"middle": phalanges[0]}
-    thumb = int(np.argmin(np.linalg.norm(tips - wrist, axis=-1)))
     others = [k for k in range(len(chains)) if k != thumb]
     bases = np.array([rig.heads[p[0]] for p in phalanges])
     order = sorted(others, key=lambda k: float(np.linalg.norm(bases[k] - bases[thumb])))

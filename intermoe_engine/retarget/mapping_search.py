@@ -39,8 +39,9 @@ def search(rig: RigDescription, deform: bool = False) -> BoneMapping:
     if found.missing():
         return with_details(rig, names)
     # Names that cover a part of the body count only if they contradict nothing.
-    if any(_differ(names, found, slot) for slot in BODY_SLOTS):
-        return with_details(rig, found)
+    agreed = sum(row.bones == found.bones_for(row.joint) for row in names.rows if row.bones)
+    if not agreed or any(_differ(names, found, slot) for slot in BODY_SLOTS):
+        return with_details(rig, found, named=False)
     return with_details(rig, _filled(rig, _confirmed(found, names), names))
 
 

@@ -91,7 +91,8 @@ def read_names(names: Sequence[str]) -> list[BoneName]:
         for token, count in counts.items()
         if count > 0.6 * len(names) > 2 and token not in known.words and token not in known.sides
     }
-    first_finger = min((int(d[0]) for tokens in split if (d := _finger_digits(tokens))), default=0)
+    numbers = {int(d[0]) for tokens in split if (d := _finger_digits(tokens))}
+    first_finger = min(numbers) if len(numbers) > 2 else None  # fewer do not count the fingers of a hand
     return [_read(tokens, seen, shared, first_finger) for tokens in split]
 
 
@@ -112,6 +113,7 @@ def _unaccented(text: str) -> str:
 def _tokens(name: str) -> list[str]:
     """Words and numbers of a name after its namespace, lower case, sides of East Asian names apart."""
     text = re.split(r"[:|]", _unaccented(name))[-1]
+    text = re.sub(r"\[.*\]", "", text) or text  # a short form of the same name (Skyrim)
     out: list[str] = []
     for token in _TOKEN.findall(text):
         if token[0].isascii():
@@ -133,7 +135,9 @@ def _tokens(name: str) -> list[str]:
     return out
 
 
-def _read(tokens: list[str], seen: set[tuple[str, ...]], shared: set[str], first_finger: int) -> BoneName:
+def _read(
+    tokens: list[str], seen: set[tuple[str, ...]], shared: set[str], first_finger: int | None
+) -> BoneName:
     known, table = lexicon(), _helper_words()
     words: list[str] = []
     sides: set[str] = set()
@@ -143,11 +147,12 @@ def _read(tokens: list[str], seen: set[tuple[str, ...]], shared: set[str], first
             sides.add(side)
         if rest and not rest.isdigit() and rest not in shared:
             words.append(rest)
-    twist = any(word in table["twist"] or word[-1] in table["twist"] for word in words)
+    excluded = not table["not_a_body_bone"].isdisjoint(words)
+    twist = not excluded and any(word.endswith(tuple(table["twist"])) for word in words)
     palm = any(word in table["palm"] for word in words)
     words = [w for w in words if w not in table["noise"]] or [w for w in words if w in known.words]
     key = "".join(words)
-    helper = not words or len(sides) > 1 or not table["not_a_body_bone"].isdisjoint(words)
+    helper = not words or len(sides) > 1 or excluded
     toe = "toe" in words or "toes" in words
     finger = "" if toe else _finger(words, _finger_digits(tokens), first_finger, table)
     # Some rigs call a part of the body by a helper's word: NeckTwist01, Spine_Middle.
@@ -194,14 +199,14 @@ def _attached(token: str, mine: str, other: str) -> Iterator[tuple[str, str]]:
         yield token[: -len(mine)], token[: -len(mine)] + other
 
 
-def _finger(words: list[str], digits: str, first_finger: int, table: dict[str, frozenset[str]]) -> str:
+def _finger(words: list[str], digits: str, first_finger: int | None, table: dict[str, frozenset[str]]) -> str:
     """Which finger a name means, "" for none."""
     known = lexicon()
     rest = [w for w in words if w not in table["phalanx"]]
-    key = "".join(rest)
-    if key in known.fingers:
-        return known.fingers[key]
-    if not rest and digits:
+    for key in ("".join(words), "".join(rest)):
+        if key in known.fingers:
+            return known.fingers[key]
+    if not rest and digits and first_finger is not None:
         number = int(digits[0]) - first_finger
         return FINGERS[number] if number < len(FINGERS) else ""
     return ""

@@ -161,12 +161,13 @@ def _trunk(named: _Named, limbs: Found) -> Found:
 def _pelvis(named: _Named, carrier: int, leg_branch: int) -> tuple[int, float] | None:
     """The hips: the best name among the bones that carry legs and spine, else among those above the legs.
 
-    A bone called root is the hips only where legs and spine hang on it (MakeHuman).
+    A bone called root is the hips only where legs and spine hang on it and nothing near is better named.
     """
     for line in (named.lineage[carrier], named.way_down(carrier, leg_branch)[::-1]):
         scores = [(named.score(b, "pelvis"), -k, b) for k, b in enumerate(line)]
-        scores = [s for s in scores if s[0] > 0.5 or (s[0] > 0 and s[2] == carrier)]
+        scores = [s for s in scores if s[0] > 0.5]
         if scores:
             score, _, bone = max(scores)
             return bone, score
-    return None
+    weak = named.score(carrier, "pelvis")
+    return (carrier, weak) if weak else None

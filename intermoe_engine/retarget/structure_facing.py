@@ -109,5 +109,5 @@ def _tip(tree: Tree, bone: int) -> np.ndarray:
     return below[int(np.argmax(np.linalg.norm(below - heads[bone], axis=-1)))]
 
 
-def _capped(value: float) -> float:
+def _capped(value: float | np.floating | np.ndarray) -> float:
     return float(np.clip(value, -1.0, 1.0))

@@ -30,6 +30,10 @@ PRESETS = (
     "cmu_bvh",
     "cmu_asf",
     "makehuman",
+    "second_life",
+    "kinect",
+    "roblox_r15",
+    "optitrack",
     "auto_rig_pro",
 )
 DEFORM_PRESETS = ("rigify_deform",)
