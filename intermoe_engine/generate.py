@@ -14,6 +14,7 @@ import numpy as np
 from . import __version__
 from .bundle import Bundle, BundleError
 from .errors import Cancelled, EngineError, RequestError
+from .measures import bone_drift
 from .reconstruction import actor_from_features, canonical_pair
 from .representation import LAYOUTS, motion_from_features
 from .runtime.noise import MAX_SEED, latent_noise
@@ -217,12 +218,14 @@ class Engine:
             raise EngineError(
                 "the model gave numbers that are not finite; try another seed or lower guidance"
             )
-        fitted = [actor_from_features(motion_from_features(f, self._layout), card.skeleton) for f in features]
+        motions = [motion_from_features(person, self._layout) for person in features]
+        fitted = [actor_from_features(motion, card.skeleton) for motion in motions]
         actors = (fitted[0][0], fitted[1][0])
         meta: dict = {
             "fit_error": {
                 "mean_m": round(float(np.mean([error.mean for _, error in fitted])), 6),
                 "max_m": round(max(error.maximum for _, error in fitted), 6),
+                "bone_drift_m": round(bone_drift(np.stack([motion.positions for motion in motions])), 6),
             },
             "cleanup": None,
         }

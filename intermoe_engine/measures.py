@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .rotations import Array
+from .skeleton import SMPL22
 
 FLOOR_PERCENTILE = 10.0
 NEAR_FLOOR = 0.03
@@ -32,3 +33,12 @@ def low_toe_speeds(toes: Array, fps: float, near: float = NEAR_FLOOR) -> Array:
     lower = np.argmin(toes[:-1, :, 1], axis=1)[:, None]
     height = np.take_along_axis(toes[:-1, :, 1], lower, axis=1)[:, 0]
     return np.take_along_axis(speed, lower, axis=1)[height < toe_floor(toes) + near, 0]
+
+
+def bone_drift(positions: Array) -> float:
+    """Mean distance in metres of bone lengths from their median over time, over bones, frames and people.
+
+    positions: (..., T, 22, 3) metres; 0 for bones of constant length.
+    """
+    lengths = np.linalg.norm(positions[..., 1:, :] - positions[..., SMPL22.parents[1:], :], axis=-1)
+    return float(np.abs(lengths - np.median(lengths, axis=-2, keepdims=True)).mean())

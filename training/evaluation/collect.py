@@ -144,6 +144,7 @@ class Collector:
         out: Part = {}
         if sample == 0:
             sets[REAL] = [PairMotion.of_clip(self.cache.load(i), self._frames(i)) for i in numbers]
+        made = []
         if self.generator is not None:
             made = [
                 self.generator.make(caption, self._frames(clip), self.plan.noise_seed(clip, sample))[0]
@@ -151,13 +152,15 @@ class Collector:
             ]
             sets[DECODED] = [motion.decoded for motion in made]
             sets[CLEANED] = [motion.cleaned for motion in made]
-            if sample == 0:
-                out[f"{DECODED}/figure/fit_error_mm"] = np.array([motion.fit_error_mm for motion in made])
         for row, motions in sets.items():
             if self.embedder is not None:
                 out[f"{row}/motion"] = self.embedder.motions(motions)
             if sample == 0:
                 out |= self._measured(row, motions, captions)
+        if sample == 0 and made:
+            out[f"{DECODED}/figure/fit_error_mm"] = np.array([motion.fit_error_mm for motion in made])
+            # The engine's own bones are constant; what drifts is what the model said.
+            out[f"{DECODED}/figure/bone_drift_mm"] = np.array([motion.decoded_drift_mm for motion in made])
         if self.embedder is not None:
             out["text"] = self.embedder.texts(captions)
         return out

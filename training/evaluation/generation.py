@@ -16,11 +16,16 @@ from .motion import PairMotion
 
 @dataclass(frozen=True)
 class GeneratedMotion:
-    """One take before and after the cleanup. fit_error_mm: what bones of constant length left unexplained."""
+    """One take before and after the cleanup, both on bones of constant length.
+
+    fit_error_mm: mean distance of the joints as decoded from those on these bones; decoded_drift_mm: by how
+    much the bones as decoded change their lengths (see `bone_drift`).
+    """
 
     decoded: PairMotion
     cleaned: PairMotion
     fit_error_mm: float
+    decoded_drift_mm: float
 
 
 class MotionGenerator:
@@ -51,7 +56,8 @@ class MotionGenerator:
             GeneratedMotion(
                 PairMotion.of_actors(take.actors, take.fps),
                 PairMotion.of_actors(canonical_pair(*clean_pair(take.actors, take.fps)[0]), take.fps),
-                float(take.meta["fit_error"]["mean_m"]) * 1000,
+                take.meta["fit_error"]["mean_m"] * 1000,
+                take.meta["fit_error"]["bone_drift_m"] * 1000,
             )
             for take in self.engine.generate(request)
         ]

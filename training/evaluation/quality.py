@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from intermoe_engine.measures import low_toe_speeds
+from intermoe_engine.measures import bone_drift, low_toe_speeds
 from intermoe_engine.representation import CONTACT_HEIGHT
-from intermoe_engine.skeleton import CONTACT_JOINTS, SMPL22
+from intermoe_engine.skeleton import CONTACT_JOINTS
 
 TOES = (10, 11)
 SKATE_METRES = 0.025
@@ -71,12 +71,6 @@ def jerk(positions: np.ndarray, fps: float) -> float:
     return float(np.linalg.norm(np.diff(positions, n=3, axis=1), axis=-1).mean() * fps**3)
 
 
-def bone_drift(positions: np.ndarray) -> float:
-    """Mean distance in mm of bone lengths from their median over time, over bones and frames."""
-    lengths = np.linalg.norm(positions[:, :, 1:] - positions[:, :, SMPL22.parents[1:]], axis=-1)
-    return float(np.abs(lengths - np.median(lengths, axis=1, keepdims=True)).mean() * 1000)
-
-
 def joint_speeds(positions: np.ndarray, fps: float) -> np.ndarray:
     """Mean speed of each person's joints (2,) in m/s: 0 for a frozen person."""
     if positions.shape[1] < 2:
@@ -99,7 +93,7 @@ def person_figures(positions: np.ndarray, fps: float) -> dict[str, float]:
         "floating_mm": floating(positions),
         "penetration_mm": penetration(positions),
         "jerk_m_s3": jerk(positions, fps),
-        "bone_drift_mm": bone_drift(positions),
+        "bone_drift_mm": bone_drift(positions) * 1000,
         "speed_a_m_s": float(speeds[0]),
         "speed_b_m_s": float(speeds[1]),
     }

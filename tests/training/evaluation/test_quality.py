@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from intermoe_engine.kinematics import rest_positions
+from intermoe_engine.measures import bone_drift
 from intermoe_engine.skeleton import SMPL22
 from training.evaluation.proximity import (
     asks_for_contact,
@@ -19,7 +20,6 @@ from training.evaluation.proximity import (
 )
 from training.evaluation.quality import (
     body_speeds,
-    bone_drift,
     contact_slide,
     floating,
     foot_slide,
@@ -98,7 +98,8 @@ def test_bone_drift_of_one_bone() -> None:
     # The left hand, at the arm's end, is off by 10 mm along the forearm every third frame.
     forearm = positions[0, 0, 20] - positions[0, 0, 18]
     positions[0, ::3, 20] += 0.01 * forearm / np.linalg.norm(forearm)
-    assert bone_drift(positions) == pytest.approx(10 / 3 / 21 / 2, rel=1e-6)
+    assert bone_drift(positions) == pytest.approx(0.01 / 3 / 21 / 2, rel=1e-6)
+    assert person_figures(positions, FPS)["bone_drift_mm"] == pytest.approx(10 / 3 / 21 / 2, rel=1e-6)
 
 
 def test_people_apart_share_nothing() -> None:
