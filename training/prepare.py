@@ -22,7 +22,7 @@ from .data.reading import Chunk, read_chunks
 
 CONTACT_SHEET = "contact_sheet.png"
 SAMPLES = 10
-_CHUNK = 16
+_CHUNK = 32
 _SPLITS = ("train", "val", "test")
 
 
@@ -95,20 +95,19 @@ def prepare(
     options, split = options or LoaderOptions(), split or SplitRule()
     progress, report = progress or (lambda *_: None), report or (lambda _: None)
     with CacheWriter(output, retry_rejected) as writer:
-        chunks, skipped = _plan(writer, sources, format_name, options)
+        chunks, skipped = _plan(writer, sources, format_name, options, _CHUNK if workers > 1 else None)
         total, done = skipped + sum(len(chunk.names) for chunk in chunks), skipped
         added = rejected = 0
         progress("preparing", done, total)
-        for chunk, results in read_chunks(chunks, workers):
-            for result in results:
-                if isinstance(result, PairClip):
-                    writer.add(replace(result, split=split.of(result)), chunk.path.name)
-                    added += 1
-                else:
-                    writer.reject(result)
-                    report(result)
-                    rejected += 1
-            done += len(chunk.names)
+        for chunk, result in read_chunks(chunks, workers):
+            if isinstance(result, PairClip):
+                writer.add(replace(result, split=split.of(result)), chunk.path.name)
+                added += 1
+            else:
+                writer.reject(result)
+                report(result)
+                rejected += 1
+            done += 1
             progress("preparing", done, total)
     return Summary(added, rejected, skipped)
 
@@ -131,6 +130,8 @@ def run(args: argparse.Namespace) -> int:
         raise RequestError(f"--format {args.format}: there are auto, {', '.join(FORMATS)}")
     if args.captions is not None and not args.captions.is_file():
         raise RequestError(f"{args.captions}: there is no such table of captions")
+    if args.scale is not None and not 0 < args.scale < float("inf"):
+        raise RequestError(f"--scale {args.scale}: metres in one unit of the files, above zero")
     split = SplitRule.parse(args.split)
     bar = ProgressBar()
 
@@ -144,7 +145,11 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             format_name=args.format,
             options=LoaderOptions(
-                captions=args.captions, body_models=args.body_models, source_fps=args.source_fps
+                captions=args.captions,
+                body_models=args.body_models,
+                source_fps=args.source_fps,
+                scale=args.scale,
+                up=args.up,
             ),
             split=split,
             workers=args.workers,
@@ -167,9 +172,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(
-    writer: CacheWriter, sources: Iterable[Path], format_name: str, options: LoaderOptions
+    writer: CacheWriter,
+    sources: Iterable[Path],
+    format_name: str,
+    options: LoaderOptions,
+    chunk_size: int | None,
 ) -> tuple[list[Chunk], int]:
-    """What is to be read, and how many clips are done."""
+    """What is to be read, up to `chunk_size` clips together (None: a source's all), and how many are done."""
     chunks: list[Chunk] = []
     skipped = 0
     planned: dict[tuple[str, str], Path] = {}
@@ -196,9 +205,9 @@ def _plan(
                 skipped += 1
             else:
                 todo.append(name)
+        size = chunk_size or max(len(todo), 1)
         chunks += [
-            Chunk(path, chosen, source, tuple(todo[i : i + _CHUNK]), options)
-            for i in range(0, len(todo), _CHUNK)
+            Chunk(path, chosen, source, tuple(todo[i : i + size]), options) for i in range(0, len(todo), size)
         ]
     return chunks, skipped
 

@@ -59,6 +59,10 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
         "--source-fps", type=float, metavar="F", help="frame rate of files that do not say it (Inter-X)"
     )
     parser.add_argument(
+        "--scale", type=float, metavar="M", help="metres in one unit of BVH or ASF files (default: found out)"
+    )
+    parser.add_argument("--up", metavar="AXIS", help="their up axis, such as y or -z (default: found out)")
+    parser.add_argument(
         "--retry-rejected", action="store_true", help="read the clips anew that were left out before"
     )
     parser.set_defaults(run=_prepare)
@@ -82,6 +86,7 @@ def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> No
     )
     parser.add_argument(
         "--config",
+        "--recipe",
         metavar="FILE|NAME",
         help="recipe: a .toml file, or starter, interhuman, interx, studio (default: the run's own)",
     )

@@ -37,7 +37,9 @@ from .single_clip import SingleClip
 LENGTHS_MAY_DIFFER = 0.1
 """Seconds by which two files of one capture may differ; the longer one's end is cut."""
 _REST_DEGREES = 0.5
-_JUMP_DEGREES = 10.0
+_STILL_DEGREES = 0.05
+_LEAVES_REST, _JUMP = 10.0, 25.0
+"""Degrees that a joint turns in one frame where the motion begins after the rest pose, or after another."""
 
 Read = Callable[[str], AnimatedSkeleton]
 
@@ -63,10 +65,10 @@ def build_pair(
 ) -> PairClip | Rejected:
     """Two people with one unit, one up axis, one floor and one clock, at `options.fps`."""
     if row.placement is None:
-        trimmed = _without_rest_pose(skeletons)
+        trimmed = _without_held_pose(skeletons)
         people = _people(trimmed, options)
     else:  # not captured together: each with a floor of their own
-        people = [_people(_without_rest_pose([s]), options)[0] for s in skeletons]
+        people = [_people(_without_held_pose([s]), options)[0] for s in skeletons]
         people[1] = moved(people[1], *row.placement)
     lengths = [len(person.root) for person in people]
     short = min(lengths)
@@ -80,7 +82,7 @@ def build_pair(
 
 def build_single(skeleton: AnimatedSkeleton, options: LoaderOptions, source: str) -> SingleClip:
     """One person on the floor at `options.fps`."""
-    person = _people(_without_rest_pose([skeleton]), options)[0]
+    person = _people(_without_held_pose([skeleton]), options)[0]
     return single_clip(skeleton.name, person, options.fps, source)
 
 
@@ -126,10 +128,10 @@ def _people(skeletons: Sequence[AnimatedSkeleton], options: LoaderOptions) -> li
     return [on_human_bones(person) if is_stylised(person) else person for person in people]
 
 
-def _without_rest_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:
-    """The skeletons without the rest pose that many files begin or end with, cut alike for all."""
-    if len({(s.frames, s.fps) for s in skeletons}) > 1:
-        return list(skeletons)
+def _without_held_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:
+    """The skeletons without the T-pose that many files begin or end with, cut alike for all."""
+    if len({(s.frames, s.fps) for s in skeletons}) > 1 or any(s.floor for s in skeletons):
+        return list(skeletons)  # what animators keyed in a scene is meant as it is
     spans = [_motion_span(skeleton) for skeleton in skeletons]
     span = slice(max(a for a, _ in spans), min(b for _, b in spans))
     if span.stop - span.start < 2:
@@ -138,18 +140,23 @@ def _without_rest_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSk
 
 
 def _motion_span(skeleton: AnimatedSkeleton) -> tuple[int, int]:
-    """First frame and end of the motion: frames in the rest pose from which the motion jumps are outside."""
+    """First frame and end of the motion; outside, at either end, is a pose held still from which it jumps."""
     turns, parents = skeleton.turns, skeleton.parents
     children = np.flatnonzero(parents >= 0)
-    if not len(children):
+    if not len(children) or skeleton.frames < 3:
         return 0, skeleton.frames
     local = quat_multiply(quat_conjugate(turns[:, parents[children]]), turns[:, children])
-    angle = np.degrees(np.linalg.norm(quat_log(local), axis=-1)).max(axis=1)
-    resting = angle < _REST_DEGREES
-    if resting.all() or not (resting[0] or resting[-1]):
-        return 0, skeleton.frames
-    moving = np.flatnonzero(~resting)
-    first, last = int(moving[0]), int(moving[-1])
-    start = first if first and angle[first] > _JUMP_DEGREES else 0
-    end = last + 1 if angle[last] > _JUMP_DEGREES else skeleton.frames
+    step = _largest_angle(quat_multiply(quat_conjugate(local[:-1]), local[1:]))
+    resting = _largest_angle(local) < _REST_DEGREES
+    moving = np.flatnonzero(step > _STILL_DEGREES)
+    start, end = 0, skeleton.frames
+    if len(moving) > 1:
+        first, last = int(moving[0]), int(moving[-1])
+        start = first + 1 if step[first] > (_LEAVES_REST if resting[first] else _JUMP) else 0
+        end = last + 1 if step[last] > (_LEAVES_REST if resting[last + 1] else _JUMP) else skeleton.frames
     return start, end
+
+
+def _largest_angle(rotations: np.ndarray) -> np.ndarray:
+    """The largest angle in degrees (T,) among rotations (T, N, 4)."""
+    return np.degrees(np.linalg.norm(quat_log(rotations), axis=-1)).max(axis=1)

@@ -116,13 +116,15 @@ def test_bones_written_along_their_own_axis(tmp_path):
     assert apart[:, :, limbs].mean() < 10.0
 
 
-def test_a_leading_rest_pose_is_left_out(tmp_path):
+@pytest.mark.parametrize("angle", [0, 50])
+def test_a_leading_pose_is_left_out(tmp_path, angle):
+    """Three frames in the rest pose, or in another one that is held."""
     folder = write_pair(tmp_path, MIXAMO)
     for person in (0, 1):
         file = folder / f"p{person}.bvh"
         head, frames = file.read_text().split("Frame Time:")
         step, *lines = frames.strip().split("\n")
-        rest = " ".join(["0"] * len(lines[0].split()))
+        rest = " ".join([str(angle)] * len(lines[0].split()))
         text = head.replace("Frames: 60", "Frames: 63") + "\n".join(
             [f"Frame Time: {step}", *[rest] * 3, *lines]
         )
