@@ -95,14 +95,14 @@ class TemporalSelectiveMoE(nn.Module):
         )
 
     def _sparse(self, x: Tensor, gates: Tensor, takes: Tensor) -> Tensor:
-        """Each expert on the frames that it takes."""
-        tokens, gates, takes = x.flatten(0, 1), gates.flatten(0, 1), takes.flatten(0, 1)
-        out = torch.zeros_like(tokens)
-        for i, expert in enumerate(self.experts):
-            rows = takes[:, i].nonzero().squeeze(1)
-            taken = gates[rows, i : i + 1] * expert(tokens.index_select(0, rows))
-            out = out.index_add(0, rows, taken.to(out.dtype))  # autocast may have lowered it
-        return out.view_as(x)
+        """Each expert on the frames that it takes: gathered once, expert after expert, and added back once."""
+        tokens, gates, takes = x.flatten(0, 1), gates.flatten(0, 1).T, takes.flatten(0, 1).T
+        _, rows = takes.nonzero(as_tuple=True)  # in the experts' order
+        shares = tokens.index_select(0, rows).split(takes.sum(dim=1).tolist())
+        taken = torch.cat([expert(share) for expert, share in zip(self.experts, shares, strict=True)])
+        taken = taken * gates[takes].unsqueeze(-1)
+        # Autocast may have lowered the answers.
+        return torch.zeros_like(tokens).index_add(0, rows, taken.to(tokens.dtype)).view_as(x)
 
     @torch.no_grad()
     def update_capacity_bias(self) -> None:
