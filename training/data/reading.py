@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from .cache import FPS
@@ -32,60 +34,77 @@ class Chunk:
     options: LoaderOptions
 
 
-def read_chunk(chunk: Chunk) -> list[Result]:
+def read_clips(chunk: Chunk) -> Iterator[Result]:
     """Every clip of the chunk, checked and at 30 frames a second, or why it is left out.
 
     Whatever a loader raises over one clip costs that clip alone. Raises DataError where the source as a
     whole cannot be read.
     """
-    results: dict[str, Result] = {}
+    seen: set[str] = set()
     try:
-        _read(chunk, chunk.names, results)
+        for result in _read(chunk, chunk.names):
+            seen.add(result.name)
+            yield result
     except DataError:
         raise
     except Exception:
         # Which clip it was is not known: read those that are left one by one.
-        for name in (name for name in chunk.names if name not in results):
-            try:
-                _read(chunk, (name,), results)
-            except DataError:
-                raise
-            except Exception as error:
-                told = " ".join(str(error).split()) or type(error).__name__
-                results[name] = Rejected(name, f"it cannot be read: {told}", chunk.source)
+        for name in (name for name in chunk.names if name not in seen):
+            seen.add(name)
+            yield _read_alone(chunk, name)
     for name in chunk.names:
-        results.setdefault(name, Rejected(name, "it cannot be read: the loader gave nothing", chunk.source))
-    return list(results.values())
+        if name not in seen:
+            yield Rejected(name, "it cannot be read: the loader gave nothing", chunk.source)
 
 
-def read_chunks(chunks: Sequence[Chunk], workers: int) -> Iterator[tuple[Chunk, list[Result]]]:
-    """Every chunk with its results, in order; with several workers, in as many processes."""
+def read_chunk(chunk: Chunk) -> list[Result]:
+    """`read_clips` at once, for another process to run."""
+    return list(read_clips(chunk))
+
+
+def read_chunks(chunks: Sequence[Chunk], workers: int) -> Iterator[tuple[Chunk, Result]]:
+    """Every clip of every chunk, in order; with several workers, read in as many processes."""
     if workers <= 1 or len(chunks) <= 1:
         for chunk in chunks:
-            yield chunk, read_chunk(chunk)
+            for result in read_clips(chunk):
+                yield chunk, result
         return
     # Fresh processes: a copy of one that has started threads (torch, OpenMP) may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(chunks)), context, initializer=_begin_worker)
+    waiting: deque[tuple[Chunk, Future[list[Result]]]] = deque()
+    todo = iter(chunks)
     try:
-        waiting: deque[tuple[Chunk, Future[list[Result]]]] = deque()
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(read_chunk, chunk)))
+        while True:
             # No more than a few in flight: results wait in memory until they are written.
-            if len(waiting) > 2 * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            for chunk in itertools.islice(todo, 2 * workers - len(waiting)):
+                waiting.append((chunk, pool.submit(read_chunk, chunk)))
+            if not waiting:
+                return
+            chunk, future = waiting.popleft()
+            for result in future.result():
+                yield chunk, result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(chunk: Chunk, names: tuple[str, ...], results: dict[str, Result]) -> None:
+def _read(chunk: Chunk, names: tuple[str, ...]) -> Iterator[Result]:
     options = replace(chunk.options, names=frozenset(names))
     for result in loader(chunk.format_name).clips(chunk.path, options):
-        results[result.name] = _judged(replace(result, source=chunk.source))
+        yield _judged(replace(result, source=chunk.source))
+
+
+def _read_alone(chunk: Chunk, name: str) -> Result:
+    try:
+        for result in _read(chunk, (name,)):
+            if result.name == name:
+                return result
+    except DataError:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        return Rejected(name, f"it cannot be read: {told}", chunk.source)
+    return Rejected(name, "it cannot be read: the loader gave nothing", chunk.source)
 
 
 def _judged(result: Result) -> Result:
@@ -100,4 +119,9 @@ def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

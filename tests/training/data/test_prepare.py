@@ -21,17 +21,18 @@ from tests.training.data.test_interhuman import to_492, write_interhuman
 from training.data.cache import PairCache
 from training.data.checks import DataError
 from training.data.contact_sheet import draw_clips, sample_clips, seen_from_the_side
+from training.data.loaders import interhuman
 from training.data.pair_clip import PairClip
 from training.prepare import SplitRule, prepare
 
 pytest.importorskip("matplotlib")
 ROOT = Path(__file__).resolve().parents[3]
-SOUND = 24
+SOUND = 12
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 sound motions and one with each fault."""
+    """Sound motions, and one with each fault."""
     clips = {f"s{i:02d}": to_492(known_pair(frames=40, seed=i)) for i in range(SOUND)}
     sound = known_pair(frames=40, seed=50)
     floating = np.array(sound.positions())
@@ -74,7 +75,7 @@ def test_sound_clips_are_in_and_every_other_is_out_with_its_reason(cache):
 
 
 def test_cached_motion_is_the_known_motion_to_the_millimetre(cache):
-    for i in (0, 7, SOUND - 1):
+    for i in (0, 3, SOUND - 1):
         clip, known = cache.load(i), known_pair(frames=40, seed=i)
         assert np.abs(clip.positions() - known.positions()).max() < 1e-3
         assert clip.captions == ("One person bows.", "The other bows upright to the left.")
@@ -84,7 +85,7 @@ def test_the_command_reports_and_goes_on_where_it_was(folder, tmp_path, capsys):
     command = ["train", "prepare", str(folder), "-o", str(tmp_path / "c"), "--split", "50/25/25"]
     assert main(command) == 0
     out, err = capsys.readouterr()
-    assert "24 clips" in out and "left out: 6" in out and "contact_sheet.png" in out
+    assert f"{SOUND} clips" in out and "left out: 6" in out and "contact_sheet.png" in out
     assert err.count("left out interhuman x_") == 6 and "x_teleport: teleport" in err
     assert (tmp_path / "c" / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
     before = PairCache(tmp_path / "c")
@@ -92,11 +93,11 @@ def test_the_command_reports_and_goes_on_where_it_was(folder, tmp_path, capsys):
     assert {e.split for e in before.entries} == {"train", "val", "test"}
     assert main(command) == 0
     out, err = capsys.readouterr()
-    assert "(0 new, 30 done before)" in out and "left out interhuman" not in err
+    assert f"(0 new, {SOUND + 6} done before)" in out and "left out interhuman" not in err
     assert PairCache(tmp_path / "c").digest == before.digest
     assert main([*command, "--retry-rejected"]) == 0
     out, err = capsys.readouterr()
-    assert "(0 new, 24 done before)" in out and err.count("left out interhuman x_") == 6
+    assert f"(0 new, {SOUND} done before)" in out and err.count("left out interhuman x_") == 6
 
 
 def test_several_processes_give_the_same_cache(folder, cache, tmp_path):
@@ -126,7 +127,7 @@ def start(folder: Path, output: Path, workers: int) -> subprocess.Popen[str]:
 
 
 def wait_for_clips(output: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while process.poll() is None and time.monotonic() < deadline:
         if (output / "cache.json").exists() and len(PairCache(output)) >= count:
             return
@@ -140,12 +141,13 @@ def many(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder, root)
     for person in ("person1", "person2"):
         motions = root / "motions_processed" / person
-        for k in range(2):
+        for k in range(3):
             for i in range(SOUND):
                 os.link(motions / f"s{i:02d}.npy", motions / f"s{i:02d}_{k}.npy")
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="kills with POSIX signals")
 def test_killed_and_stopped_runs_are_continued_to_the_same_cache(many, tmp_path):
     whole = tmp_path / "whole"
@@ -153,12 +155,12 @@ def test_killed_and_stopped_runs_are_continued_to_the_same_cache(many, tmp_path)
     expected = PairCache(whole)
     output = tmp_path / "c"
     kept = 0
-    for stop, count in ((signal.SIGKILL, 10), (signal.SIGINT, 30)):
+    for stop, count in ((signal.SIGKILL, 8), (signal.SIGINT, 20)):
         process = start(many, output, workers=1)
         wait_for_clips(output, count, process)
         assert process.poll() is None, "the run ended before it could be stopped"
         process.send_signal(stop)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=200)
         assert process.returncode == (1 if stop == signal.SIGINT else -signal.SIGKILL)
         assert ("goes on from here" in told) == (stop == signal.SIGINT)
         cache = PairCache(output)
@@ -186,7 +188,7 @@ def test_workers_end_with_a_killed_parent(many, tmp_path):
     assert children
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     alive = children
     while alive and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -269,3 +271,20 @@ def _pixels(path: Path) -> np.ndarray:
     from matplotlib.image import imread
 
     return np.round(imread(path) * 255).astype(np.uint8)
+
+
+def test_a_loader_that_fails_over_one_clip_costs_that_clip_alone(folder, tmp_path, monkeypatch):
+    """A reader's own mistake, which no loader foresees."""
+    real = interhuman.fit_root_and_offsets
+    bad = to_492(known_pair(frames=40, seed=3))[0, :, :3]
+
+    def failing(positions, rotations):
+        if np.allclose(positions[:, 0] @ interhuman.Y_UP, bad, atol=1e-4):
+            raise ZeroDivisionError("a joint of no length")
+        return real(positions, rotations)
+
+    monkeypatch.setattr(interhuman, "fit_root_and_offsets", failing)
+    summary = prepare([folder], tmp_path / "c")
+    assert summary.added == SOUND - 1
+    reasons = {r.name: r.reason for r in PairCache(tmp_path / "c").rejected}
+    assert reasons["s03"] == "it cannot be read: a joint of no length" and len(reasons) == 7
