@@ -83,6 +83,9 @@ class Skipped:
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None: ...
 
+    def __call__(self, *arguments: Any, **keywords: Any) -> Skipped:
+        return Skipped()
+
     def __setstate__(self, state: Any) -> None:
         self.state = state
 

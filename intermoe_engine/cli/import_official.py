@@ -16,6 +16,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="the authors' release to a bundle",
         description="Turn the authors' InterHuman release into a bundle. Nothing in its files is executed.",
     )
+    add_source_arguments(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="BUNDLE", help="a new folder, or a .zip"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="how weights are stored (default: fp32); arithmetic is fp32 in any case",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the files of the release are."""
     parser.add_argument("--denoiser", required=True, type=Path, metavar="F.ckpt", help="model/denoiser.ckpt")
     parser.add_argument("--vae", required=True, type=Path, metavar="F.ckpt", help="model/vae.ckpt")
     parser.add_argument(
@@ -44,16 +59,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="F",
         help="bpe_simple_vocab_16e6.txt.gz, merges.txt or tokenizer.json, where it is not found by itself",
     )
-    parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="BUNDLE", help="a new folder, or a .zip"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("fp32", "fp16"),
-        default="fp32",
-        help="how weights are stored (default: fp32); arithmetic is fp32 in any case",
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
