@@ -11,9 +11,10 @@ from intermoe_engine.atomic import replacing
 from intermoe_engine.errors import EngineError
 from intermoe_engine.formats.bvh_reader import BvhError
 
+from .fit.throughput import ProfileDone
 from .fit.trainer import Devices
 from .processes import first_process
-from .recipe import Recipe, RecipeError, find_recipe, load_recipe
+from .recipe import Recipe, RecipeError, TrainerRecipe, find_recipe, load_recipe
 from .stages import train_denoiser, train_vae
 from .text.minilm import MiniLMNotFound
 from .workspace import Workspace
@@ -28,14 +29,13 @@ def run(args: argparse.Namespace) -> int:
         if args.precision:
             trainer = dataclasses.replace(recipe.trainer, precision=args.precision)
             recipe = dataclasses.replace(recipe, trainer=trainer)
+        if args.text_weights:
+            text = dataclasses.replace(recipe.text, weights=args.text_weights)
+            recipe = dataclasses.replace(recipe, text=text)
         if min(args.nodes, args.devices + 1) < 1:
             raise RecipeError("--devices and --nodes must be positive")
-        space = Workspace(recipe, args.data, args.output, Devices(args.devices, args.nodes, args.accelerator))
-        if args.profile:
-            from .fit.throughput import profile_stage
-
-            profile_stage(space, args.stage)
-            return 0
+        devices = Devices(args.devices, args.nodes, args.accelerator)
+        space = Workspace(recipe, args.data, args.output, devices, args.profile)
         if args.stage in ("vae", "all"):
             train_vae(space)
         if args.stage in ("denoiser", "all"):
@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
             from .evaluator_training import train_evaluator
 
             train_evaluator(space)
+    except ProfileDone:
+        return 0
     except (RecipeError, BvhError, MiniLMNotFound) as error:
         raise EngineError(str(error)) from error
     return 0
@@ -71,6 +73,5 @@ def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
 
 def _decisive(recipe: Recipe) -> Recipe:
     """The recipe without what decides how, not what, is trained."""
-    return dataclasses.replace(
-        recipe, trainer=dataclasses.replace(recipe.trainer, workers=-1, log=1, strip=0)
-    )
+    trainer = TrainerRecipe(clip=recipe.trainer.clip, clip_by=recipe.trainer.clip_by)
+    return dataclasses.replace(recipe, trainer=trainer, text=dataclasses.replace(recipe.text, weights=""))

@@ -17,20 +17,22 @@ from torch import nn
 
 from intermoe_engine.atomic import replacing
 
-from .batches.captions import CaptionPicker, ClipCaptions, SalsaCaptions
+from .batches.captions import CaptionPicker, ClipCaptions, SalsaCaptions, piece_tracks
 from .batches.latent_store import CaptionedLatents, open_latents
 from .batches.pieces import Pieces, random_pieces, whole_pieces
 from .batches.stream import Share, generator
-from .batches.text_store import open_texts
+from .batches.text_store import TextStore, open_texts
 from .batches.windows import PersonWindows, WindowChooser
 from .data.salsa_captions import salsa_captions, split_captions
 from .denoiser_training import Conditioned, DenoiserTraining, prediction_errors, sample_latents
 from .fit.averaging import AveragedWeights
 from .fit.strips import strip
+from .fit.throughput import ProfileDone, measure
 from .fit.trainer import Training, finish, fit
 from .losses import VAEWeights
 from .model import InterMoE, MotionVAE
 from .model.config import FRAMES_PER_LATENT
+from .official_layout import write_official_layout
 from .processes import first_process, made_once
 from .recipe import RecipeError, ScheduleRecipe
 from .vae_training import Reconstruction, VAETraining, standardise_latents
@@ -70,6 +72,9 @@ def run_cycles(
             key = (space.recipe.seed, stage, k)
             average = AveragedWeights(module, recipe.ema_decay)
             training = cycle(k, (steps, warm_up, recipe.learning_rates[k]), key)
+            if space.profile:
+                measure(training, name, space.devices)
+                raise ProfileDone
             fit(
                 training,
                 average,
@@ -201,6 +206,8 @@ def train_denoiser(space: Workspace) -> None:
     run_cycles(space, "denoiser", DENOISER_STAGE, trained, recipe, len(pieces), cycle, score, draw)
     made_once((run / DENOISER).is_file, lambda: _save(trained, run / DENOISER))
     if first_process():
+        if space.recipe.model.feature_layout == "interhuman" and space.recipe.text.encoder == "clip":
+            write_official_layout(run, space.recipe.model, run / DENOISER, run / VAE)
         on_train = source((space.recipe.seed, DENOISER_STAGE, 99), 16)
         scores = {
             "minutes": round((time.monotonic() - begun) / 60, 1),
@@ -222,24 +229,28 @@ def denoiser_pieces(space: Workspace, held_out: bool) -> Pieces:
     return whole_pieces(space.store, data, recipe.min_frames, recipe.max_frames, rng, held_out, count)
 
 
+def captions_of(space: Workspace, pieces: Pieces, held_out: bool) -> tuple[CaptionPicker, TextStore]:
+    """Which sentences go with pieces, and what the sentence encoder says of them."""
+    picker: CaptionPicker
+    if space.recipe.data.kind == "salsa":
+        leads = [space.store.clips[c].roles.index("lead") for c in pieces.clip]
+        captions = split_captions(salsa_captions())[int(held_out)]
+        picker = SalsaCaptions(captions, piece_tracks(space.store, pieces), np.array(leads) ^ pieces.swap)
+    else:
+        picker = ClipCaptions(space.store, pieces)
+    side = "held-out" if held_out else "train"
+    texts = open_texts(space.run / "work" / f"text-{side}", picker.texts, space.recipe.text)
+    return picker, texts
+
+
 def captioned_latents(
     space: Workspace, vae: MotionVAE, pieces: Pieces, held_out: bool
 ) -> Callable[[tuple[int, ...], int], CaptionedLatents]:
     """Encode pieces and their sentences; what comes back makes batches from (random key, batch size)."""
     side = "held-out" if held_out else "train"
-    salsa = space.recipe.data.kind == "salsa"
-    device = space.devices.torch_device()
-    latents = open_latents(
-        space.run / "work" / f"latents-{side}", space.store, pieces, vae, space.stats, salsa, device
-    )
-    picker: CaptionPicker
-    if salsa:
-        leads = [space.store.clips[c].roles.index("lead") for c in pieces.clip]
-        captions = split_captions(salsa_captions())[int(held_out)]
-        picker = SalsaCaptions(captions, latents.tracks, np.array(leads) ^ pieces.swap)
-    else:
-        picker = ClipCaptions(space.store, pieces)
-    texts = open_texts(space.run / "work" / f"text-{side}", picker.texts, space.recipe.text)
+    folder, device = space.run / "work" / f"latents-{side}", space.devices.torch_device()
+    latents = open_latents(folder, space.store, pieces, vae, space.stats, device)
+    picker, texts = captions_of(space, pieces, held_out)
     if texts.width != space.recipe.model.text_width:
         raise RecipeError(
             f"[model] text_width is {space.recipe.model.text_width}, but {space.recipe.text.encoder} "

@@ -33,12 +33,13 @@ DENOISER = "denoiser.safetensors"
 
 @dataclass(frozen=True)
 class Workspace:
-    """A recipe at work in a folder, on data."""
+    """A recipe at work in a folder, on data. profile: measure the first steps, then raise ProfileDone."""
 
     recipe: Recipe
     data: Path
     run: Path
     devices: Devices
+    profile: bool = False
 
     @property
     def layout(self) -> MotionLayout:

@@ -110,6 +110,9 @@ def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> No
         help="instead of the recipe's (see docs/training.md)",
     )
     parser.add_argument(
+        "--text-weights", metavar="F", help="CLIP's file or folder, instead of the recipe's [text] weights"
+    )
+    parser.add_argument(
         "--profile", action="store_true", help="measure loader, step and memory for some steps, train nothing"
     )
     parser.set_defaults(run=_train, stage=stage)

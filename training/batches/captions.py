@@ -11,7 +11,7 @@ import numpy as np
 from ..data.captions import mirror_caption, swap_roles
 from ..data.salsa_captions import Caption, holds, measured
 from .motion_store import MotionStore
-from .pieces import Pieces
+from .pieces import Pieces, piece_features
 
 
 class CaptionPicker(Protocol):
@@ -65,6 +65,16 @@ class SalsaCaptions:
         lead = "ab"[int(self.leads[window])]
         fitting = [i for i, caption in enumerate(self.captions) if holds(caption.claim, facts, lead)]
         return int(rng.choice(fitting))
+
+
+def piece_tracks(store: MotionStore, pieces: Pieces, batch: int = 64) -> np.ndarray:
+    """The `dance_tracks` (N, T, 5) of pieces."""
+    parts = []
+    for first in range(0, len(pieces), batch):
+        features = piece_features(store, pieces, slice(first, first + batch))
+        parts.append(dance_tracks(store.layout.joint_positions(features).numpy()))
+    longest = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(p, ((0, 0), (0, longest - p.shape[1]), (0, 0))) for p in parts])
 
 
 def dance_tracks(positions: np.ndarray, fps: float = 30.0) -> np.ndarray:

@@ -16,9 +16,9 @@ from intermoe_engine.atomic import replacing
 from ..model import MotionVAE
 from ..model.config import FRAMES_PER_LATENT
 from ..processes import made_once
-from .captions import CaptionPicker, dance_tracks
+from .captions import CaptionPicker
 from .motion_store import MotionStore
-from .pieces import Pieces
+from .pieces import Pieces, piece_features
 from .statistics import Statistics
 from .stream import Share, generator
 from .text_store import TextStore
@@ -28,7 +28,7 @@ _ROWS = 3
 
 
 class LatentStore:
-    """latents (N, L, 2D) half precision, zero behind lengths (N,); tracks (N, T, 5): see `dance_tracks`."""
+    """latents (N, L, 2D) half precision, zero behind lengths (N,)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,10 +49,6 @@ class LatentStore:
             self._latents = np.memmap(self.folder / "latents.f16", np.float16, "r", shape=self.shape)
         return self._latents
 
-    @property
-    def tracks(self) -> np.ndarray:
-        return np.load(self.folder / "tracks.npy", mmap_mode="r", allow_pickle=False)
-
 
 def open_latents(
     folder: Path,
@@ -60,7 +56,6 @@ def open_latents(
     pieces: Pieces,
     vae: MotionVAE,
     stats: Statistics,
-    with_tracks: bool,
     device: torch.device,
 ) -> LatentStore:
     """The standardised mean latents of the pieces, encoded now if `folder` does not hold them yet."""
@@ -75,21 +70,8 @@ def open_latents(
         index = folder / "latents.json"
         return index.is_file() and json.loads(index.read_text(encoding="utf-8"))["key"] == key
 
-    made_once(is_there, lambda: _write(folder, store, pieces, vae, stats, with_tracks, device, key))
+    made_once(is_there, lambda: _write(folder, store, pieces, vae, stats, device, key))
     return LatentStore(folder)
-
-
-def piece_features(store: MotionStore, pieces: Pieces, rows: slice) -> Tensor:
-    """Canonical features (B, 2, T, stored) of some pieces, the last frame repeated behind shorter ones."""
-    longest = -(-int(pieces.frames[rows].max()) // FRAMES_PER_LATENT) * FRAMES_PER_LATENT
-    windows = []
-    for i in range(len(pieces))[rows]:
-        cut = store.cut(
-            pieces.clip[i], int(pieces.start[i]), int(pieces.frames[i]), pieces.swap[i], pieces.mirror[i]
-        )
-        tail = cut[:, -1:].expand(-1, longest - cut.shape[1], -1)
-        windows.append(torch.cat([cut, tail], dim=1))
-    return store.layout.canonical(torch.stack(windows))
 
 
 def join_people(latents: Tensor) -> Tensor:
@@ -105,14 +87,12 @@ def _write(
     pieces: Pieces,
     vae: MotionVAE,
     stats: Statistics,
-    with_tracks: bool,
     device: torch.device,
     key: str,
 ) -> None:
     lengths = pieces.frames // FRAMES_PER_LATENT
     shape = (len(pieces), int(lengths.max()), 2 * vae.latent_mean.numel())
     layout, vae = store.layout, vae.to(device).eval()
-    tracks: list[np.ndarray] = []
     with replacing(folder / "latents.f16") as temporary:
         out = np.memmap(temporary, np.float16, "w+", shape=shape)
         for first in range(0, len(pieces), _BATCH):
@@ -122,15 +102,10 @@ def _write(
             latents = join_people(vae.encode(motion).flatten(2))[:, : shape[1]].cpu().numpy()
             latents *= (np.arange(latents.shape[1]) < lengths[rows, None])[..., None]
             out[rows, : latents.shape[1]] = latents
-            if with_tracks:
-                tracks.append(dance_tracks(layout.joint_positions(windows).numpy()))
             if (first // _BATCH) % 40 == 0 and len(pieces) > 1000:
                 print(f"latents {first}/{len(pieces)}", flush=True)
         out.flush()
         del out
-        if with_tracks:
-            with replacing(folder / "tracks.npy") as path, path.open("wb") as file:
-                np.save(file, np.concatenate(tracks))
         with replacing(folder / "latents.json") as path:
             index = {"key": key, "shape": shape, "lengths": lengths.tolist()}
             path.write_text(json.dumps(index), encoding="utf-8")

@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ..model.config import FRAMES_PER_LATENT
 from ..recipe import DataRecipe, RecipeError
 from .motion_store import MotionStore
 from .windows import WindowChooser
@@ -24,6 +27,10 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.clip)
+
+    def at(self, rows: np.ndarray) -> Pieces:
+        """Some of them."""
+        return Pieces(*(getattr(self, f)[rows] for f in ("clip", "start", "frames", "swap", "mirror")))
 
 
 def random_pieces(
@@ -65,3 +72,16 @@ def whole_pieces(
         rows = [rows[i] for i in rng.integers(0, len(rows), count)]
     clip, start, frames, swap, mirror = (np.array(column) for column in zip(*rows, strict=True))
     return Pieces(clip, start, frames, swap, mirror)
+
+
+def piece_features(store: MotionStore, pieces: Pieces, rows: slice) -> Tensor:
+    """Canonical features (B, 2, T, stored) of some pieces, the last frame repeated behind shorter ones."""
+    longest = -(-int(pieces.frames[rows].max()) // FRAMES_PER_LATENT) * FRAMES_PER_LATENT
+    windows = []
+    for i in range(len(pieces))[rows]:
+        cut = store.cut(
+            pieces.clip[i], int(pieces.start[i]), int(pieces.frames[i]), pieces.swap[i], pieces.mirror[i]
+        )
+        tail = cut[:, -1:].expand(-1, longest - cut.shape[1], -1)
+        windows.append(torch.cat([cut, tail], dim=1))
+    return store.layout.canonical(torch.stack(windows))

@@ -47,14 +47,15 @@ class Curves(pl.Callback):
     ) -> None:
         self.name, self.steps, self.run, self.every = name, steps, run, max(1, every)
         self.score_every, self.strip_every, self.score, self.draw = score_every, strip_every, score, draw
-        self.log_file = run / f"{name}-log.jsonl"
+        self.log_file, self.score_file = run / f"{name}-log.jsonl", run / f"{name}-scores.jsonl"
         self.begun = (0, 0.0)
         self.writer: SummaryWriter | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.begun = (trainer.global_step, time.monotonic())
         if trainer.is_global_zero:
-            _drop_lines_after(self.log_file, trainer.global_step)
+            for file in (self.log_file, self.score_file):
+                _drop_lines_after(file, trainer.global_step)
             self.writer = SummaryWriter(
                 self.run / "tensorboard" / self.name, purge_step=trainer.global_step + 1
             )
@@ -70,7 +71,7 @@ class Curves(pl.Callback):
             return
         if self.score is not None and self.score_every and (step % self.score_every == 0 or last):
             scores = self.score()
-            self._append({"step": step, "scores": {k: round(v, 6) for k, v in scores.items()}})
+            _append(self.score_file, {"step": step, **{k: round(v, 6) for k, v in scores.items()}})
             shown = "  ".join(f"{k} {v:.4g}" for k, v in scores.items())
             print(f"{self.name} {step}/{self.steps}  held out: {shown}", flush=True)
             for key, value in scores.items():
@@ -93,7 +94,7 @@ class Curves(pl.Callback):
         extra = {} if loads is None else {"dead_experts": loads.dead()}
         # Nine digits tell every float32 number from its neighbours, so that logs can be compared exactly.
         exact = {k: float(f"{v:.9g}") for k, v in terms.items()}
-        self._append({"step": step, "seconds_per_step": round(seconds, 4), **exact, **extra})
+        _append(self.log_file, {"step": step, "seconds_per_step": round(seconds, 4), **exact, **extra})
         for key, value in terms.items():
             self.writer.add_scalar(f"terms/{key}", value, step)
         for k, group in enumerate(trainer.optimizers[0].param_groups):
@@ -106,9 +107,10 @@ class Curves(pl.Callback):
         shown = "  ".join(f"{k} {v:.4g}" for k, v in {**terms, **extra}.items())
         print(f"{self.name} {step}/{self.steps}  {left:.1f} min left  {shown}", flush=True)
 
-    def _append(self, line: dict) -> None:
-        with self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+
+def _append(log: Path, line: dict) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _mean_over_ranks(terms: dict[str, Tensor], trainer: pl.Trainer) -> dict[str, float]:
