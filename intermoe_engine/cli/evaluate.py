@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..bundle import Bundle
 
+RUN_EVALUATOR = "evaluator.safetensors"
 EXTRA = 'evaluation needs more packages; install them with: pip install "intermoe-blender[train,cpu]"'
 
 
@@ -44,7 +45,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the table"
     )
     parser.add_argument(
-        "--evaluator", type=Path, metavar="FILE", help="interclip.ckpt, or evaluator.safetensors of a run"
+        "--evaluator",
+        type=Path,
+        metavar="FILE",
+        help="interclip.ckpt, or a run's evaluator.safetensors (default: the one of --run, if it has one)",
     )
     parser.add_argument(
         "--tokenizer", type=Path, metavar="FILE", help="CLIP's tokenizer.json, for interclip.ckpt"
@@ -160,13 +164,30 @@ def _bundle_path(args: argparse.Namespace) -> Iterator[str | Path | None]:
 
 
 def _embedder(args: argparse.Namespace, bundle: Bundle | None) -> Embedder | None:
-    if args.evaluator is None:
+    path = args.evaluator
+    if path is None and args.training_run is not None:
+        trained = args.training_run / RUN_EVALUATOR
+        path = trained if trained.is_file() else None
+    if path is None:
         return None
-    from training.evaluation import load_evaluator
+    import torch
+
+    from training.evaluation import load_evaluator, load_official_evaluator
     from training.evaluation.embedding import Embedder
 
+    if path.suffix == ".safetensors":
+        evaluator = load_evaluator(path, args.evaluator_heads)
+    else:
+        from export.bundle_writer import ExportError
+        from export.tensor_files import read_tensors
+
+        try:
+            # Reads checkpoints too in which other objects lie beside the weights, without running them.
+            evaluator = load_official_evaluator(read_tensors(path), args.evaluator_heads)
+        except ExportError as error:
+            raise EngineError(str(error)) from error
     tokenizer = args.tokenizer.read_bytes() if args.tokenizer is not None else None
     if tokenizer is None and bundle is not None and "tokenizer.json" in bundle.card.files:
         tokenizer = bundle.read("tokenizer.json")
-    evaluator = load_evaluator(args.evaluator, args.evaluator_heads)
-    return Embedder(evaluator, tokenizer_json=tokenizer, text_weights=args.text_weights)
+    device = "cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu"
+    return Embedder(evaluator, tokenizer_json=tokenizer, text_weights=args.text_weights, device=device)

@@ -32,10 +32,11 @@ class Embedder:
         tokenizer_json: bytes | None = None,
         text_weights: str = "",
         batch: int = 16,
+        device: str = "cpu",
     ) -> None:
         """tokenizer_json: CLIP's, for an evaluator of token ids. text_weights: CLIP's file, for one that
         reads CLIP's states. Raises EvaluatorError when the evaluator cannot be used with them."""
-        self.evaluator = evaluator.eval().requires_grad_(False)
+        self.evaluator = evaluator.eval().requires_grad_(False).to(device)
         self.layout = layout_of(evaluator.config)
         self._batch = batch
         self._text = TextRecipe(encoder=evaluator.config.text_encoder, weights=text_weights)

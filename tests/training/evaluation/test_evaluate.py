@@ -227,6 +227,26 @@ def test_a_tokenizer_that_does_not_fit_is_refused(evaluator: PairEvaluator) -> N
         Embedder(evaluator, tokenizer_json=other)
 
 
+def test_an_official_checkpoint_with_foreign_objects(cache: PairCache, tmp_path: Path, capsys) -> None:
+    torch.manual_seed(1)
+    state = {f"model.{key}": value for key, value in PairEvaluator(SMALL).state_dict().items()}
+    # As trainers write them: paths and settings of other packages lie beside the weights.
+    torch.save({"state_dict": state, "callbacks": {"best": Path("a.ckpt")}}, tmp_path / "interclip.ckpt")
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer_json())
+    command = [
+        "evaluate", "--data", str(cache.path), "--evaluator", str(tmp_path / "interclip.ckpt"),
+        "--evaluator-heads", "2", "--tokenizer", str(tmp_path / "tokenizer.json"), "--repetitions", "2",
+        "-o", str(tmp_path / "out"),
+    ]  # fmt: skip
+    assert main(command) == 0
+    report = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert report["evaluator"]["name"].startswith("InterCLIP") and report["protocol"]["real"]["fid"]
+    capsys.readouterr()
+    (tmp_path / "empty.ckpt").write_bytes(b"no checkpoint")
+    assert main([*command[:4], str(tmp_path / "empty.ckpt"), *command[5:]]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_the_report_is_plain_json(cache: PairCache, tmp_path: Path) -> None:
     report = evaluate(cache, EvaluationSettings(limit=2), None, None)
     _, path = write_report(report, tmp_path)
