@@ -13,11 +13,13 @@ ADDON_ID = __name__
 
 _MODULES = (
     "ui.bone_rows",
+    "takes.touch_rows",
     "ui.properties",
     "ui.preferences",
     "operators",
     "ui.panels",
     "ui.bones_panel",
+    "ui.touch_panel",
     "ui.rig_report",
     "ui.ticker",
     "engine.session",

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import bpy
 
+from intermoe_engine.errors import EngineError
 from intermoe_engine.worker import Job, WorkerClient, WorkerError
 
-from ..takes import cast, store
+from ..takes import cast, store, touch_rows
 from ..takes import request as take_request
 from ..takes.job import Phase, TakeFiles, TakeJob
 from ..takes.request import TakeRequest
@@ -82,6 +83,11 @@ class EngineSession:
         path = Path(bpy.path.abspath(context.scene.intermoe_take.path))
         if not path.is_file():
             self.fail(f"The take file {path} is gone: generate again")
+            return
+        try:
+            touch_rows.keep(context.scene.intermoe_take, path)
+        except (EngineError, ValueError, OSError) as error:
+            self.fail(f"The touches could not be kept with the take: {error}")
             return
         store.touch(path)
         self._start(context, take_request.of_last_take(context.scene), None, path)

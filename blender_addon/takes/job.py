@@ -51,6 +51,7 @@ class TakeFiles:
     take: Path
     actors: tuple[Path, Path]
     report: dict[str, Any]
+    contacts: dict[str, Any]
 
 
 class TakeJob:
@@ -134,7 +135,7 @@ class TakeJob:
             assert self._take is not None
             actors = (Path(result["actor_a"]), Path(result["actor_b"]))
             report = {"pair_scale": result["pair_scale"], **result["report"]}
-            self.files = TakeFiles(self._take, actors, report)
+            self.files = TakeFiles(self._take, actors, report, result["contacts"])
             self.fraction = 1.0
             self.phase = Phase.READY
             return

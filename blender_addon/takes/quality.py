@@ -38,24 +38,16 @@ def rows(text: str) -> tuple[QualityRow, ...]:
     for role, actor in zip(ROLES, actors, strict=False):
         take, rig = actor.get("foot_slide_source_mm_s"), actor.get("foot_slide_mm_s")
         if take is not None and rig is not None:
-            table.append(QualityRow(f"{role}'s low foot glides", _speed(take), _speed(rig)))
+            table.append(QualityRow(f"{role}'s feet glide", _speed(take), _speed(rig)))
     touch = report.get("touch") or {}
     before, after = touch.get("gap_error_before_mm"), touch.get("gap_error_mm")
     if before and after:
-        table.append(QualityRow("Touches are off by", _length(before["median"]), _length(after["median"])))
-        table.append(QualityRow("  at worst (95 %)", _length(before["p95"]), _length(after["p95"])))
+        table.append(QualityRow("Touches off", _length(before["median"]), _length(after["median"])))
+        table.append(QualityRow("  worst of 20", _length(before["p95"]), _length(after["p95"])))
     overlap = touch.get("overlap_mm")
     if overlap:
-        table.append(QualityRow("Bodies overlap", _length(overlap["before"]), _length(overlap["after"])))
+        table.append(QualityRow("Overlap", _length(overlap["before"]), _length(overlap["after"])))
     return tuple(table)
-
-
-def touches(text: str) -> int:
-    """How many touches between the two people the report speaks of."""
-    try:
-        return len(json.loads(text)["touch"]["contacts"])
-    except (ValueError, KeyError, TypeError):
-        return 0
 
 
 def _speed(mm_s: float) -> str:

@@ -11,11 +11,12 @@ import bpy
 import numpy as np
 
 from intermoe_engine.retarget import RigError, RigMotion
+from intermoe_engine.retarget.touch import ContactList
 from intermoe_engine.take import Take
 
 from .. import compat
 from ..rigs import keyframes
-from . import quality
+from . import quality, touch_rows
 from .cast import ROLES
 from .job import TakeFiles
 from .request import RequestGone, TakeRequest
@@ -76,6 +77,7 @@ def _note(
     take.pair_scale = files.report["pair_scale"]
     distance = take.pair_scale * _hip_distance(Take.load(files.take))
     take.distance_min, take.distance_median = float(distance.min()), float(np.median(distance))
+    touch_rows.fill(take, ContactList.from_dict(files.contacts), files.report)
     take.report = quality.to_text(files.report)
 
 

@@ -39,7 +39,7 @@ class INTERMOE_PT_advanced(_Tab, bpy.types.Panel):
     bl_label = "Advanced"
     bl_parent_id = "INTERMOE_PT_take"
     bl_options = {"DEFAULT_CLOSED"}
-    bl_order = 2
+    bl_order = 3
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -64,7 +64,7 @@ class INTERMOE_PT_advanced(_Tab, bpy.types.Panel):
 class INTERMOE_PT_result(_Tab, bpy.types.Panel):
     bl_label = "Take"
     bl_parent_id = "INTERMOE_PT_take"
-    bl_order = 3
+    bl_order = 4
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -86,19 +86,13 @@ class INTERMOE_PT_result(_Tab, bpy.types.Panel):
         _draw_quality(layout, take)
         if take_info.outside_scene_range(take, context.scene):
             layout.operator("intermoe.fit_scene_range", icon="PREVIEW_RANGE")
-        column = layout.column(align=True)
-        column.use_property_split = True
-        column.use_property_decorate = False
-        column.prop(context.scene.intermoe, "leads")
-        column.prop(context.scene.intermoe, "keep_contacts")
-        column.prop(context.scene.intermoe, "keep_apart")
         layout.operator("intermoe.apply_take", icon="FILE_REFRESH")
 
 
 class INTERMOE_PT_export(_Tab, bpy.types.Panel):
     bl_label = "Export"
     bl_parent_id = "INTERMOE_PT_take"
-    bl_order = 4
+    bl_order = 5
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -8,6 +8,7 @@
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -15,6 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..takes import touch_rows
 from . import bone_rows
 
 MAX_SEED = 2**31 - 1
@@ -200,6 +202,10 @@ class InterMoETakeInfo(bpy.types.PropertyGroup):
     pair_scale: FloatProperty(name="Pair Scale")
     distance_min: FloatProperty(name="Smallest Hip Distance")
     distance_median: FloatProperty(name="Median Hip Distance")
+    touches: CollectionProperty(type=touch_rows.InterMoETouch)
+    active_touch: IntProperty(name="Touch", description="Touch that is shown below the list")
+    floor_touches: StringProperty()
+    fitted_touches: StringProperty()
     report: StringProperty(name="Report", description="What the retargeter measured, as JSON")
 
     @property

@@ -93,7 +93,7 @@ def retarget(job: RunningJob) -> dict[str, Any]:
     """params: take (path), rig_a, rig_b (RigDescription as a dict), folder, and optionally mapping_a,
     mapping_b, settings, fps (of the scene).
 
-    Result: actor_a, actor_b (npz paths of RigMotion), report, pair_scale.
+    Result: actor_a, actor_b (npz paths of RigMotion), report, contacts (`ContactList.to_dict`), pair_scale.
     """
     from ..retarget import BoneMapping, RetargetSettings, RigDescription, retarget_pair
 
@@ -123,6 +123,7 @@ def retarget(job: RunningJob) -> dict[str, Any]:
         "actor_a": str(paths[0]),
         "actor_b": str(paths[1]),
         "report": pair.report,
+        "contacts": pair.contacts.to_dict(),
         "pair_scale": float(pair.pair_scale),
     }
 

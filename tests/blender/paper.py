@@ -62,7 +62,9 @@ class Paper:
         assert active in data.bl_rna.properties
         found = getattr(bpy.types, kind)
         view = _ListView()
-        flags, order = found.filter_items(view, bpy.context, data, dataname)
+        flags, order = [1] * len(getattr(data, dataname)), []
+        if hasattr(found, "filter_items"):
+            flags, order = found.filter_items(view, bpy.context, data, dataname)
         assert not order
         for index, (row, flag) in enumerate(zip(getattr(data, dataname), flags, strict=True)):
             if flag:

@@ -84,9 +84,7 @@ def test_result_and_export_are_shown_after_a_take(scene: bpy.types.Scene) -> Non
     slides = [{"foot_slide_source_mm_s": 1112.4, "foot_slide_mm_s": 87.0}] * 2
     take.report = take_quality.to_text({"actors": slides})
     text = drawn(*panels.CLASSES)
-    assert (
-        "1 – 400" in text and "0.50 m, least 0.25 m" in text and "low foot glides\n1.11 m/s\n0.09 m/s" in text
-    )
+    assert "1 – 400" in text and "0.50 m, least 0.25 m" in text and "feet glide\n1.11 m/s\n0.09 m/s" in text
     assert "two people dance (seed 7)" in text, "the panel shows another request by now"
     assert "Fit Scene Range" in text and "Export FBX" in text
     take_info.fit_scene_range(take, scene)

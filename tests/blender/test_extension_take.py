@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ bpy = pytest.importorskip("bpy")
 import blender_addon  # noqa: E402
 from blender_addon.engine import folders  # noqa: E402
 from blender_addon.engine import session as engine_session  # noqa: E402
+from blender_addon.takes import touch_rows  # noqa: E402
 from blender_addon.takes.job import Phase  # noqa: E402
 
 PATIENCE = 60.0
@@ -137,6 +139,63 @@ def test_the_take_stands_where_the_cursor_is(scene: bpy.types.Scene) -> None:
     scene.frame_set(scene.frame_start + 12)
     for rig, before in zip((settings.actor_a, settings.actor_b), at_origin, strict=True):
         assert (head_of_hips(rig) - scene.cursor.matrix @ before).length < 1e-4
+
+
+def test_touches_are_shown_edited_and_fitted_again(scene: bpy.types.Scene) -> None:
+    """An added touch brings the two hands together in the keys; the take itself is not generated anew."""
+    settings, take = scene.intermoe, scene.intermoe_take
+    bpy.ops.intermoe.generate()
+    drive()
+    path, seed = take.path, take.seed
+    take.touches.clear()
+    bpy.ops.intermoe.add_touch()
+    row = take.touches[0]
+    row.part_a, row.part_b = "r_hand", "l_hand"
+    row.first_frame, row.last_frame = 5, 20
+    assert touch_rows.edited(take)
+    bpy.ops.intermoe.apply_take()
+    session = drive()
+    assert not session.failed, session.message
+    assert (take.path, take.seed) == (path, seed)
+    assert [row.label for row in take.touches] == ["Right hand – Left hand"] and not touch_rows.edited(take)
+    rows = json.loads(take.report)["touch"]["contacts"]
+    assert len(rows) == 1 and rows[0]["gap_error_mm"] < rows[0]["gap_error_before_mm"]
+    assert take.touches[0].gap == pytest.approx(rows[0]["gap_error_mm"])
+    settings.keep_contacts = False
+    bpy.ops.intermoe.apply_take()
+    drive()
+    alone = json.loads(take.report)["touch"]["contacts"][0]
+    assert alone["gap_error_mm"] == pytest.approx(alone["gap_error_before_mm"], abs=1e-3)
+
+
+def test_who_leads_keeps_the_pose(scene: bpy.types.Scene) -> None:
+    settings, take = scene.intermoe, scene.intermoe_take
+    bpy.ops.intermoe.generate()
+    drive()
+    take.touches.clear()
+    bpy.ops.intermoe.add_touch()
+    take.touches[0].first_frame, take.touches[0].last_frame = 5, 20
+    settings.keep_contacts = False
+    bpy.ops.intermoe.apply_take()
+    drive()
+    free = [hand_at(rig, 12) for rig in (settings.actor_a, settings.actor_b)]
+    settings.keep_contacts = True
+    moved = {}
+    for leads in ("A", "B"):
+        settings.leads = leads
+        bpy.ops.intermoe.apply_take()
+        session = drive()
+        assert not session.failed, session.message
+        hands = [hand_at(rig, 12) for rig in (settings.actor_a, settings.actor_b)]
+        moved[leads] = [(hand - was).length for hand, was in zip(hands, free, strict=True)]
+    assert moved["A"][0] < moved["B"][0] and moved["B"][1] < moved["A"][1]
+
+
+def hand_at(rig: bpy.types.Object, frame: int):
+    bpy.context.scene.frame_set(frame)
+    evaluated = rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    side = "Right" if rig == bpy.context.scene.intermoe.actor_a else "Left"
+    return evaluated.matrix_world @ evaluated.pose.bones[f"mixamorig:{side}Hand"].head
 
 
 def head_of_hips(rig: bpy.types.Object):

@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument(
         "--images", type=Path, help="folder for the documentation's screenshots, if all is well"
     )
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for the whole story")
+    parser.add_argument("--limit", type=float, default=480.0, help="seconds for the whole story")
     options = parser.parse_args()
     bundle = options.bundle.resolve() if options.bundle else None
     status = run(options.blender, options.archive.resolve(), options.out.resolve(), bundle, options.limit)

@@ -7,8 +7,6 @@ Each `yield N` hands control back to Blender for N seconds, so that it draws and
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
 import os
 import signal
 import subprocess
@@ -20,95 +18,23 @@ from pathlib import Path
 
 import bpy
 
-TAB = "InterMoE"
-# Seconds. The whole window may stand still for longer than our own code holds it: without a graphics card,
-# drawing two skinned characters takes a second or more.
-LONGEST_FREEZE = 4.0
-LONGEST_HOLD = 0.5
-PATIENCE = 120.0
-
-
-class Story:
-    """The checks, the screenshots and the pulse that notices a frozen window."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.checks: list[dict] = []
-        self.facts: dict = {"blender": bpy.app.version_string, "python": sys.version.split()[0]}
-        self.finished = False
-        self.error = ""
-        self._beat = time.monotonic()
-        self._freeze = 0.0
-
-    def check(self, name: str, ok: bool, detail: object = "") -> None:
-        self.checks.append({"name": name, "ok": bool(ok), "detail": str(detail)})
-        self.save()
-
-    def save(self) -> None:
-        report = {"finished": self.finished, "error": self.error, "facts": self.facts, "checks": self.checks}
-        (self.out / "checks.json").write_text(json.dumps(report, indent=1))
-
-    def pulse(self) -> float:
-        now = time.monotonic()
-        self._freeze = max(self._freeze, now - self._beat)
-        self._beat = now
-        return 0.05
-
-    def longest_freeze(self) -> float:
-        """Seconds of the longest gap between two pulses since this was last asked."""
-        freeze, self._freeze = self._freeze, 0.0
-        return freeze
-
-    def shot(self, name: str) -> None:
-        """The 3D view with its sidebar, and the sidebar alone, as PNG."""
-        whole = self.out / "window.png"
-        subprocess.run(["import", "-window", "root", str(whole)], check=True)
-        for part, file in zip(sidebar(), (f"{name}.png", f"{name}_sidebar.png"), strict=True):
-            top = window().height - part.y - part.height
-            crop = f"{part.width}x{part.height}+{part.x}+{top}"
-            subprocess.run(
-                ["convert", str(whole), "-crop", crop, "+repage", str(self.out / file)], check=True
-            )
-        self._beat = time.monotonic()  # the wait for the screenshot is ours, not the extension's
-
-
-def window() -> bpy.types.Window:
-    return bpy.context.window_manager.windows[0]
-
-
-def sidebar() -> tuple[bpy.types.Area, bpy.types.Region]:
-    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
-    return area, next(region for region in area.regions if region.type == "UI")
-
-
-def in_view():
-    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    return bpy.context.temp_override(window=window(), area=area, region=region)
-
-
-def addon(name: str):
-    return importlib.import_module(f"bl_ext.user_default.intermoe.{name}")
-
-
-def wait(condition, limit: float = PATIENCE) -> Iterator[float]:
-    end = time.monotonic() + limit
-    while not condition() and time.monotonic() < end:
-        yield 0.1
-
-
-def timed(owner: object, name: str, seconds: list[float]) -> None:
-    """Note how long each call of a function takes."""
-    inner = getattr(owner, name)
-
-    def outer(*arguments):
-        began = time.monotonic()
-        try:
-            return inner(*arguments)
-        finally:
-            seconds.append(time.monotonic() - began)
-
-    setattr(owner, name, outer)
+sys.path.insert(0, str(Path(__file__).parent))  # Blender runs this file as a script
+from story_tools import (
+    LONGEST_FREEZE,
+    LONGEST_HOLD,
+    MANNEQUINS_HOLD,
+    TAB,
+    Story,
+    addon,
+    distance,
+    fold,
+    hips,
+    in_view,
+    sidebar,
+    timed,
+    unfold,
+    wait,
+)
 
 
 def tell(story: Story, bundle: str) -> Iterator[float]:
@@ -133,6 +59,12 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
         began = time.monotonic()
         bpy.ops.intermoe.add_mannequins("EXEC_DEFAULT", True)
         story.facts["mannequin_seconds"] = round(time.monotonic() - began, 2)
+    story.check(
+        "mannequins come at once",
+        story.facts["mannequin_seconds"] < MANNEQUINS_HOLD,
+        f"{story.facts['mannequin_seconds']} s",
+    )
+    with in_view():
         bpy.ops.view3d.view_all(center=False)
     yield 2.0
     cast = (settings.actor_a, settings.actor_b)
@@ -145,6 +77,7 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
         sidebar()[1].tag_redraw()
     yield 1.0
     story.shot("panel_before")
+    yield from bones(story)
 
     # First press: cancelled on the way.
     settings.recommended = False
@@ -293,19 +226,36 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
     story.check("opening another file ends the take with a sentence", session.failed, session.message)
 
 
-def hips(names: list[str], frame: int) -> list:
-    bpy.context.scene.frame_set(frame)
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    found = []
-    for name in names:
-        rig = bpy.data.objects[name].evaluated_get(depsgraph)
-        root = next(bone for bone in rig.pose.bones if "hips" in bone.name.lower() or bone.name == "spine")
-        found.append(rig.matrix_world @ root.head)
-    return found
-
-
-def distance(a, b) -> float:
-    return (a - b).length
+def bones(story: Story) -> Iterator[float]:
+    """The Bones panel: a row is emptied, the check says so, and the bones are found again."""
+    settings = bpy.context.scene.intermoe
+    unfold(addon("ui.bones_panel").INTERMOE_PT_bones)
+    settings.bones_of = "A"
+    with in_view():
+        bpy.ops.intermoe.check_rig()
+        sidebar()[1].tag_redraw()
+    yield 1.5
+    story.shot("panel_bones")
+    table = settings.bones_a
+    table.active = next(i for i, row in enumerate(table.rows) if row.joint == "l_elbow")
+    with in_view():
+        bpy.ops.intermoe.clear_bone("EXEC_DEFAULT", True)
+        bpy.ops.intermoe.check_rig()
+        sidebar()[1].tag_redraw()
+    yield 1.0
+    story.shot("panel_bones_missing")
+    story.check("a needed row that is empty is told", table.rows[table.active].state == "missing")
+    with in_view():
+        bpy.ops.intermoe.generate()
+    session = addon("engine.session").current()
+    story.check("and stops Generate with a sentence", session.failed, session.message)
+    with in_view():
+        bpy.ops.intermoe.find_bones("EXEC_DEFAULT", True)
+        bpy.ops.intermoe.check_rig()
+    story.check("found again", not table.kept and table.count("missing") == 0)
+    fold(addon("ui.bones_panel").INTERMOE_PT_bones)
+    session.say("")
+    yield 0.5
 
 
 def main() -> None:
