@@ -70,3 +70,14 @@ def test_too_short(clip):
     assert check(clip.window(0, 14)).startswith("too short: 14 frames")
     assert check(clip.window(0, 15)) is None
     assert check(known_pair(fps=120.0, frames=56)).startswith("too short")
+
+
+def test_a_small_jump_of_the_whole_body_is_a_teleport_and_a_fast_hand_is_not(clip):
+    small = np.array(clip.root_translation)
+    small[0, 40:] += [0.4, 0.0, 0.0]
+    assert check(replace(clip, root_translation=small)).startswith("teleport: person 1 moves at 1")
+    hand = np.array(clip.positions())
+    hand[1, 40:, 20] += [0.0, 0.4, 0.0]
+    assert check(replace(clip, given_positions=hand)) is None
+    hand[1, 40:, 20] += [0.0, 0.6, 0.0]
+    assert check(replace(clip, given_positions=hand)).endswith("the limit is 20")

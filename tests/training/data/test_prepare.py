@@ -64,7 +64,7 @@ def test_sound_clips_are_in_and_every_other_is_out_with_its_reason(cache):
     starts = {
         "x_nan": "NaN",
         "x_floor": "feet through the floor: person 1 lies 30 cm",
-        "x_teleport": "teleport: person 2 moves at 61 m/s after frame 19",
+        "x_teleport": "teleport: person 2 moves at 60 m/s after frame 19",
         "x_short": "too short: 9 frames",
         "x_length": "unequal length: 40 and 37",
         "x_alone": "one person missing",
