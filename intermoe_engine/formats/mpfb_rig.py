@@ -48,4 +48,14 @@ def read_mpfb_rig(path: str | Path) -> RigDescription:
     turn = quat_to_matrix(quat_between(np.broadcast_to(y, heads.shape), tails - heads))
     matrices[:, :3, :3] = turn @ quat_to_matrix(quat_from_axis_angle(y, rolls))
     matrices[:, :3, 3] = heads
-    return RigDescription(path.stem, names, parents, matrices, lengths, _Z_UP, **flags)
+    return RigDescription(
+        path.stem,
+        names,
+        parents,
+        matrices,
+        lengths,
+        _Z_UP,
+        connected=flags["connected"],
+        inherit_rotation=flags["inherit_rotation"],
+        use_local_location=flags["use_local_location"],
+    )

@@ -11,6 +11,7 @@ from ..rotations import matrix_to_quat, quat_continuous, quat_to_matrix
 from ..two_bone import bend_axis_for_goal, solve_two_bone, trusted_bend_axis
 from .alignment import RestPose, alignments, rest_frames, source_rest_pose, target_rest_pose
 from .errors import RigError
+from .fingers import finger_targets
 from .legs import FootShape, ankle_goals, pelvis_drop
 from .mapping import SIDES, BoneMapping
 from .motion import RigMotion
@@ -20,6 +21,7 @@ from .settings import RetargetSettings
 from .source import SIDE_JOINTS, SourceActor
 from .trajectory import pelvis_shift
 from .transfer import transferred
+from .twist import spread_twist
 
 _LIMBS = {"leg": ("hip", "knee", "ankle"), "arm": ("shoulder", "elbow", "wrist")}
 _STRAIGHTEST = 1 - 1e-6  # the goals themselves say how straight a limb may be
@@ -39,11 +41,11 @@ class ActorRetarget:
         self.source_frames = rest_frames(source_rest_pose(source.rest_offsets))
         self.target_frames = rest_frames(self.rest)
         self.root = self._find_root()
-        aligned = alignments(self.rig, mapping, source.rest_offsets)
+        self.aligned = alignments(self.rig, mapping, source.rest_offsets)
         to_armature = self.rig.world_rotation.T
         self.targets = {
             self.rig.index[bone]: to_armature @ rotation
-            for bone, rotation in transferred(mapping, source.quaternions, aligned).items()
+            for bone, rotation in transferred(mapping, source.quaternions, self.aligned).items()
         }
         self.shift = np.zeros((source.frames, 3))
         self._pose: RigPose | None = None
@@ -157,14 +159,18 @@ class ActorRetarget:
         return stretch * length * self.rig.world_scale
 
     def finish(self, fps: float) -> RigMotion:
-        """Local keys and predicted bone heads."""
-        first = self.kinematics.pose(self.source.frames, self.targets, self.root)
+        """Local keys and predicted bone heads; twist bones and fingers follow the limbs as they now are."""
+        targets = self.targets | finger_targets(
+            self.rig, self.mapping, self.target_frames, self.targets, source_frames=self.source_frames
+        )
+        targets |= spread_twist(self.rig, self.mapping, self.targets, self.aligned, self.source_frames)
+        first = self.kinematics.pose(self.source.frames, targets, self.root)
         to_armature = np.linalg.inv(self.rig.world_matrix[:3, :3])
         moved = (to_armature @ self.shift[..., None])[..., 0]
         locations = (np.swapaxes(first.location_rotation, -1, -2) @ moved[..., None])[..., 0]
-        pose = self.kinematics.pose(self.source.frames, self.targets, self.root, locations)
-        bones = [self.rig.bone_names[i] for i in self.targets]
-        local = [np.swapaxes(pose.parent_rotations[i], -1, -2) @ t for i, t in self.targets.items()]
+        pose = self.kinematics.pose(self.source.frames, targets, self.root, locations)
+        bones = [self.rig.bone_names[i] for i in targets]
+        local = [np.swapaxes(pose.parent_rotations[i], -1, -2) @ t for i, t in targets.items()]
         rotations = quat_continuous(matrix_to_quat(np.stack(local, axis=1)))
         scene = self.settings.scene
         heads = self.kinematics.world_heads(pose) @ scene[:3, :3].T + scene[:3, 3]

@@ -23,7 +23,7 @@ from ..kinematics import rest_positions
 from ..rotations import quat_between, quat_rotate
 from ..skeleton import SMPL22
 from .errors import RigError
-from .mapping import SIDES, BoneMapping, slot_label
+from .mapping import FINGERS, SIDES, BoneMapping, slot_label
 from .rig import RigDescription
 
 Joints = dict[str, np.ndarray]
@@ -186,9 +186,10 @@ def _hand_marks(rig: RigDescription, mapping: BoneMapping, side: str) -> Joints:
     # A control rig's fingers hang on a bone that follows the hand, not on the control itself.
     parents = {hand, *(rig.index[f] for f, leader in mapping.followers.items() if leader == name)}
     reach = 0.1 * np.linalg.norm(wrist - rig.heads[rig.index[elbow]])
-    starts: dict[str, np.ndarray] = {}
+    rows = {finger: mapping.bone_for(f"{side}_{finger}") for finger in FINGERS}
+    starts = {finger: rig.heads[rig.index[bone]] for finger, bone in rows.items() if bone is not None}
     loose: list[np.ndarray] = []
-    for parent in sorted(parents):
+    for parent in sorted(parents) if not starts else ():
         queue = list(rig.children[parent])
         for child in queue:
             head = rig.heads[child]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ def with_details(rig: RigDescription, mapping: BoneMapping, named: bool = True) 
 def _twist_row(
     rig: RigDescription,
     mapping: BoneMapping,
-    names: list[BoneName],
+    names: Sequence[BoneName],
     taken: set[int],
     side: str,
     joint: str,
@@ -82,7 +83,7 @@ def _place(rig: RigDescription, start: int, way: np.ndarray, bone: int) -> tuple
 
 
 def _finger_rows(
-    rig: RigDescription, mapping: BoneMapping, names: list[BoneName], taken: set[int], side: str
+    rig: RigDescription, mapping: BoneMapping, names: Sequence[BoneName], taken: set[int], side: str
 ) -> list[MappingRow]:
     """Fingers of a hand by name; where no bone below the hand is named so, by their places."""
     hand = mapping.bone_for(f"{side}_wrist")
@@ -126,7 +127,7 @@ def _chains_below(rig: RigDescription, hand: int) -> list[list[int]]:
     return out
 
 
-def _phalanges(rig: RigDescription, names: list[BoneName], finger: str, chain: list[int]) -> list[int]:
+def _phalanges(rig: RigDescription, names: Sequence[BoneName], finger: str, chain: list[int]) -> list[int]:
     """The bones of a named finger without the palm's, the tip marker's and others' bones."""
     bones = [b for b in chain if names[b].finger == finger and (finger == "thumb" or not names[b].palm)]
     bones = [b for b in bones if not _marks_an_end(rig, b)] or bones

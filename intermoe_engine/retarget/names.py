@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from .presets import load_table, load_tsv
 
@@ -79,9 +79,14 @@ def _helper_words() -> dict[str, frozenset[str]]:
     return {kind: frozenset(words) for kind, words in load_table("words").items()}
 
 
-def read_names(names: Sequence[str]) -> list[BoneName]:
+def read_names(names: Sequence[str]) -> tuple[BoneName, ...]:
     """Every name of a rig. All are read together: what most names share is a prefix, and a letter marks a
     side where a bone with the opposite letter exists."""
+    return _read_names(tuple(names))
+
+
+@lru_cache(maxsize=8)
+def _read_names(names: tuple[str, ...]) -> tuple[BoneName, ...]:
     split = [_tokens(name) for name in names]
     seen = {tuple(tokens) for tokens in split}
     counts = Counter(token for tokens in split for token in set(tokens))
@@ -93,7 +98,7 @@ def read_names(names: Sequence[str]) -> list[BoneName]:
     }
     numbers = {int(d[0]) for tokens in split if (d := _finger_digits(tokens))}
     first_finger = min(numbers) if len(numbers) > 2 else None  # fewer do not count the fingers of a hand
-    return [_read(tokens, seen, shared, first_finger) for tokens in split]
+    return tuple(_read(tokens, seen, shared, first_finger) for tokens in split)
 
 
 def plain(text: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .mapping import SIDES, SLOTS, BoneMapping, MappingRow
@@ -20,7 +20,7 @@ class _Named:
     """A rig with its names read. lineage: bone -> itself and the bones above it, in that order."""
 
     rig: RigDescription
-    names: list[BoneName]
+    names: Sequence[BoneName]
     lineage: list[list[int]]
 
     def common(self, bones: Iterable[int]) -> int:

@@ -123,7 +123,7 @@ def _span(heads: np.ndarray, pair: LimbPair, limb: Limb) -> float:
 
 
 def _swapped(pair: LimbPair) -> LimbPair:
-    return LimbPair(pair.branch, pair.chains[::-1], -pair.normal, pair.middle, pair.length)
+    return LimbPair(pair.branch, (pair.chains[1], pair.chains[0]), -pair.normal, pair.middle, pair.length)
 
 
 def _slots(body: _Body, facing: Facing) -> dict[str, tuple[int, ...]]:
