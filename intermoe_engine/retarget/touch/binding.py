@@ -76,7 +76,7 @@ def pose_model(actor: ActorRetarget) -> PoseModel:
         if collar is not None and rig.index[collar] in actor.leaders_of(rig.index[shoulder]):
             collars[s] = actor.joint(f"{s}_collar")
         arm = [points[:, at(f"{s}_{n}")] for n in ("shoulder", "elbow", "wrist")]
-        hinges[s] = actor.hinge(s, "arm")
+        hinges |= {(limb, s): actor.hinge(s, limb) for limb in ("arm", "leg")}
         upper, lower, span = (np.linalg.norm(b - a, axis=-1) for a, b in (arm[:2], arm[1:], arm[::2]))
         closed = np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(_ELBOW_CLOSED))
         arm_reach[s] = (np.minimum(closed, span), np.maximum(_STRAIGHT * (upper + lower), span))

@@ -8,6 +8,7 @@ its place over the feet. Feet are not among the unknowns: they stay where they a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,27 +26,32 @@ class SolverWeights:
     """Lengths count as shares of the arm's length, angles as radians.
 
     wrist, collar, shift, lift, lean: unwillingness to move a wrist from its shoulder, a shoulder on its
-    clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, reach, overlap,
-    balance: weights of the other terms. leader: how many times more unwilling the leading person is.
-    arm_time, trunk_time: seconds in which a correction comes and goes. damping: of the first step, in
-    unwillingnesses. tolerance: share of the cost by which a round must better it; rounds: at most so many.
+    clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, leaning, reach,
+    overlap, balance: weights of touches with a hand, of others, and of the other terms. leader: how many
+    times more unwilling the leading person is. arm_time, trunk_time: seconds in which a correction comes and
+    goes. damping: of the first step, in unwillingnesses. A round must better the cost by the share of
+    `tolerance` and by `enough`, or it is the last. rounds_in_place, rounds_apart: at most so many, first for
+    contacts alone, then with overlaps.
     """
 
     wrist: float = 1.0
     collar: float = 3.0
     shift: float = 2.0
-    lift: float = 2.5
-    lean: float = 1.2
+    lift: float = 4.0
+    lean: float = 0.8
     contact: float = 100.0
+    leaning: float = 40.0
     reach: float = 100.0
-    overlap: float = 40.0
+    overlap: float = 60.0
     balance: float = 1.0
     leader: float = 6.0
     arm_time: float = 0.12
     trunk_time: float = 0.25
     damping: float = 1.0
-    tolerance: float = 1e-3
-    rounds: int = 12
+    tolerance: float = 0.02
+    enough: float = 1.0
+    rounds_in_place: int = 8
+    rounds_apart: int = 10
 
     def unwillingness(self, arm_length: float) -> np.ndarray:
         """Weights (18,) of the variables, before squaring."""
@@ -100,112 +106,173 @@ def solve_pair(problem: PairProblem) -> np.ndarray:
     for k, flags in enumerate(problem.frozen):
         stiff[k * VARIABLES : (k + 1) * VARIABLES][flags] *= 1e4
     smooth = stiff**2 * (np.tile(w.times(), 2) * problem.fps) ** 4
-    pairs = _near_pairs(problem) if problem.keep_apart else None
-    diagonal = np.arange(2 * VARIABLES)
-    best, lowest, damping = np.zeros((frames, 2 * VARIABLES)), np.inf, w.damping
-    system, x = None, best
-    for _ in range(w.rounds):
-        trial = _equations(problem, x, pairs)
+    x = np.zeros((frames, 2 * VARIABLES))
+    if problem.tracks:
+        # Limbs first find their places: a limb on the wrong side of a body cannot be pushed out of it.
+        x = _descend(problem, x, None, stiff, smooth, w.rounds_in_place)
+    pairs = _near_pairs(problem, x) if problem.keep_apart else None
+    if pairs is not None:
+        x = _descend(problem, x, pairs, stiff, smooth, w.rounds_apart)
+    return np.stack(np.split(x, 2, axis=-1))
+
+
+def _descend(
+    problem: PairProblem,
+    x: np.ndarray,
+    pairs: tuple[PartPairs, np.ndarray] | None,
+    stiff: np.ndarray,
+    smooth: np.ndarray,
+    rounds: int,
+) -> np.ndarray:
+    """Better variables (T, 36) than x, in at most so many rounds."""
+    w = problem.weights
+    diagonal = np.arange(len(stiff))
+    best, lowest, damping, worse = x, np.inf, w.damping, 4.0
+    blocks = gradient = np.zeros(0)
+    for _ in range(rounds):
+        terms = _Terms(problem, x, pairs)
         bend = second_difference_energy(x, smooth)
-        cost = trial.cost + 0.5 * float(np.sum(x * (stiff**2 * x + bend)))
+        cost = terms.cost() + 0.5 * float(np.sum(x * (stiff**2 * x + bend)))
         if cost < lowest:
-            done = lowest - cost < w.tolerance * cost or cost < 1e-9
-            best, lowest, system = x, cost, trial
-            damping = max(damping / 4, 1e-3)
+            done = lowest - cost < w.tolerance * cost + w.enough
+            best, lowest = x, cost
+            damping, worse = damping / 3, 4.0
             if done:
                 break
+            blocks, gradient = terms.normal_equations()
+            gradient = gradient + stiff**2 * best + bend
         else:
-            damping *= 10
-        assert system is not None
-        blocks = system.blocks.copy()
-        blocks[:, diagonal, diagonal] += (1 + damping) * stiff**2
-        gradient = system.gradient + stiff**2 * best + second_difference_energy(best, smooth)
-        x = best + solve_smooth(blocks, -gradient, (1 + damping) * smooth)
-    return np.stack(np.split(best, 2, axis=-1))
+            damping, worse = damping * worse, 2 * worse
+        damped = blocks.copy()
+        damped[:, diagonal, diagonal] += (1 + damping) * stiff**2
+        x = best + solve_smooth(damped, -gradient, (1 + damping) * smooth)
+    return best
 
 
-def _equations(
-    problem: PairProblem, x: np.ndarray, pairs: tuple[PartPairs, np.ndarray] | None
-) -> _NormalEquations:
-    """All terms but stiffness and smoothness, at x (T, 36)."""
-    system = _NormalEquations(len(x))
+@dataclass(frozen=True)
+class _Term:
+    """Errors (N, R) with weights (N,) at frames (N,), each once. sides: (person, signed weights (N, 18) of
+    its points) whose sum is what the error is about; directions (N, R, 3) along which it is measured, or None
+    for its three coordinates."""
+
+    error: np.ndarray
+    weight: np.ndarray
+    frames: np.ndarray
+    sides: list[tuple[int, np.ndarray]]
+    directions: np.ndarray | None = None
+
+
+class _Terms:
+    """The squared terms, but stiffness and smoothness, at x (T, 36)."""
+
+    def __init__(
+        self, problem: PairProblem, x: np.ndarray, pairs: tuple[PartPairs, np.ndarray] | None
+    ) -> None:
+        self.problem = problem
+        self.x = np.split(x, 2, axis=-1)
+        self.points = [m.at(v) for m, v in zip(problem.models, self.x, strict=True)]
+        self.bodies = problem.bodies(self.points)
+        self.terms = [*self._contacts(), *self._reach(), *self._balance()]
+        if pairs is not None:
+            self.terms += self._overlaps(*pairs)
+
+    def cost(self) -> float:
+        """Half the weighed sum of squares."""
+        return 0.5 * sum(float(np.sum((t.weight[:, None] * t.error) ** 2)) for t in self.terms)
+
+    def normal_equations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks (T, 36, 36) and gradient (T, 36) of the cost, to first order in the errors."""
+        frames = len(self.x[0])
+        blocks, gradient = np.zeros((frames, 2 * VARIABLES, 2 * VARIABLES)), np.zeros((frames, 2 * VARIABLES))
+        slopes = [
+            m.derivative(v, p) for m, v, p in zip(self.problem.models, self.x, self.points, strict=True)
+        ]
+        flat = [s.reshape(frames, len(POINTS), -1) for s in slopes]
+        for term in self.terms:
+            rows = np.zeros((len(term.frames), 3, 2 * VARIABLES))
+            for owner, weights in term.sides:
+                mine = (weights[:, None] @ flat[owner][term.frames]).reshape(-1, 3, VARIABLES)
+                rows[..., owner * VARIABLES : (owner + 1) * VARIABLES] += mine
+            if term.directions is not None:
+                rows = term.directions @ rows
+            weighed = np.swapaxes(rows * (term.weight**2)[:, None, None], -1, -2)
+            blocks[term.frames] += weighed @ rows
+            gradient[term.frames] += (weighed @ term.error[..., None])[..., 0]
+        return blocks, gradient
+
+    def _contacts(self) -> Iterator[_Term]:
+        problem = self.problem
+        arm = 0.5 * (problem.models[0].arm_length + problem.models[1].arm_length)
+        for track in problem.tracks:
+            frames = np.flatnonzero(track.active)
+            error = track.error(self.bodies, problem.scale)[frames]
+            sides = [
+                (owner, sign * track.weights(k)[frames])
+                for k, (owner, sign) in enumerate(zip(track.owners, (-1.0, 1.0), strict=True))
+            ]
+            directions, firm = None, problem.weights.contact
+            if not track.has_hand:
+                directions, firm = track.normal(self.bodies)[frames][:, None], problem.weights.leaning
+                error = (directions @ error[..., None])[..., 0]
+            yield _Term(error, np.full(len(frames), firm * track.strength / arm), frames, sides, directions)
+
+    def _reach(self) -> Iterator[_Term]:
+        for owner, model in enumerate(self.problem.models):
+            limbs = [("shoulder", "wrist", s, *model.arm_reach[s]) for s in ("l", "r")]
+            limbs += [("hip", "ankle", s, None, reach) for s, reach in model.leg_reach.items()]
+            for first, last, side, shortest, longest in limbs:
+                i, j = POINTS.index(f"{side}_{first}"), POINTS.index(f"{side}_{last}")
+                span = self.points[owner][:, j] - self.points[owner][:, i]
+                length = np.linalg.norm(span, axis=-1)
+                error = np.maximum(length - longest, 0.0)
+                if shortest is not None:
+                    error = error + np.minimum(length - shortest, 0.0)
+                frames = np.flatnonzero(np.abs(error) > 1e-6)
+                if len(frames):
+                    weights = np.zeros((len(frames), len(POINTS)))
+                    weights[:, i], weights[:, j] = -1.0, 1.0
+                    along = (span / np.maximum(length, 1e-9)[:, None])[frames][:, None]
+                    firm = np.full(len(frames), self.problem.weights.reach / model.arm_length)
+                    yield _Term(error[frames, None], firm, frames, [(owner, weights)], along)
+
+    def _balance(self) -> Iterator[_Term]:
+        for owner, model in enumerate(self.problem.models):
+            moved = np.einsum("p,tpc->tc", _MASS_WEIGHTS, self.points[owner] - model.points)[:, [0, 2]]
+            weights = np.broadcast_to(_MASS_WEIGHTS, (model.frames, len(POINTS)))
+            firm = np.full(model.frames, self.problem.weights.balance / model.arm_length)
+            ground = np.broadcast_to(np.eye(3)[[0, 2]], (model.frames, 2, 3))
+            yield _Term(moved, firm, np.arange(model.frames), [(owner, weights)], ground)
+
+    def _overlaps(self, pairs: PartPairs, allowed: np.ndarray) -> Iterator[_Term]:
+        now = clearance(pairs, self.bodies)
+        deep = allowed - now.distance
+        for n in np.flatnonzero((deep > 1e-5).any(axis=0)):
+            frames = np.flatnonzero(deep[:, n] > 1e-5)
+            sides = []
+            for owner, part, along, sign in (
+                (pairs.owner_first[n], pairs.first[n], now.along_first, -1.0),
+                (pairs.owner_second[n], pairs.second[n], now.along_second, 1.0),
+            ):
+                share = along[frames, n][:, None]
+                sides.append((int(owner), sign * ((1 - share) * STARTS[part] + share * ENDS[part])))
+            firm = np.full(len(frames), self.problem.weights.overlap / self.problem.models[0].arm_length)
+            yield _Term(-deep[frames, n, None], firm, frames, sides, now.normal[frames, n][:, None])
+
+
+_NEAR = 0.15  # metres: a pair of parts farther apart does not come to overlap by the solve
+
+
+def _near_pairs(problem: PairProblem, x: np.ndarray) -> tuple[PartPairs, np.ndarray] | None:
+    """Pairs of parts that come near each other, and the distances (T, N) that they may come to."""
+    pairs = PartPairs.all_pairs()
     halves = np.split(x, 2, axis=-1)
     points = [m.at(v) for m, v in zip(problem.models, halves, strict=True)]
-    slopes = [m.derivative(v, p) for m, v, p in zip(problem.models, halves, points, strict=True)]
-    bodies = problem.bodies(points)
-    _add_contacts(system, problem, bodies, slopes)
-    _add_reach(system, problem, points, slopes)
-    _add_balance(system, problem, points, slopes)
-    if pairs is not None:
-        _add_overlaps(system, problem, bodies, slopes, *pairs)
-    return system
-
-
-class _NormalEquations:
-    """blocks (T, 36, 36), gradient (T, 36) and value of half the sum of squares."""
-
-    def __init__(self, frames: int) -> None:
-        self.blocks = np.zeros((frames, 2 * VARIABLES, 2 * VARIABLES))
-        self.gradient = np.zeros((frames, 2 * VARIABLES))
-        self.cost = 0.0
-
-    def add(self, rows: np.ndarray, error: np.ndarray, weight: np.ndarray, frames: np.ndarray) -> None:
-        """Rows (N, R, 36) of derivatives with errors (N, R) and weights (N,) at frames (N,), each once."""
-        weighed = rows * (weight**2)[:, None, None]
-        self.blocks[frames] += np.swapaxes(weighed, -1, -2) @ rows
-        self.gradient[frames] += (np.swapaxes(weighed, -1, -2) @ error[..., None])[..., 0]
-        self.cost += 0.5 * float(np.sum(weight[:, None] ** 2 * error**2))
-
-
-def _rows(frames: np.ndarray, parts: list[tuple[int, float, np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Derivatives (N, 3, 36) of Σ sign · (weights (N, 18) of one person's points)."""
-    out = np.zeros((len(frames), 3, 2 * VARIABLES))
-    for owner, sign, weights, slopes in parts:
-        mine = np.einsum("np,npcv->ncv", weights, slopes[frames], optimize=True)
-        out[..., owner * VARIABLES : (owner + 1) * VARIABLES] += sign * mine
-    return out
-
-
-def _add_contacts(system, problem: PairProblem, bodies: tuple[Body, Body], slopes: list[np.ndarray]) -> None:
-    for track in problem.tracks:
-        frames = np.flatnonzero(track.active)
-        error = track.error(bodies, problem.scale)[frames]
-        sides = [
-            (owner, sign, track.weights(k)[frames], slopes[owner])
-            for k, (owner, sign) in enumerate(zip(track.owners, (-1.0, 1.0), strict=True))
-        ]
-        arm = 0.5 * (problem.models[0].arm_length + problem.models[1].arm_length)
-        weight = np.full(len(frames), problem.weights.contact * track.strength / arm)
-        rows = _rows(frames, sides)
-        if not track.has_hand:
-            normal = track.normal(bodies)[frames]
-            rows = np.einsum("nc,ncv->nv", normal, rows)[:, None]
-            error = np.sum(error * normal, axis=-1, keepdims=True)
-        system.add(rows, error, weight, frames)
-
-
-def _add_reach(system, problem: PairProblem, points: list[np.ndarray], slopes: list[np.ndarray]) -> None:
-    for owner, model in enumerate(problem.models):
-        limbs = [("shoulder", "wrist", s, *model.arm_reach[s]) for s in ("l", "r")]
-        limbs += [("hip", "ankle", s, None, reach) for s, reach in model.leg_reach.items()]
-        for first, last, side, shortest, longest in limbs:
-            i, j = POINTS.index(f"{side}_{first}"), POINTS.index(f"{side}_{last}")
-            span = points[owner][:, j] - points[owner][:, i]
-            length = np.linalg.norm(span, axis=-1)
-            error = np.maximum(length - longest, 0.0)
-            if shortest is not None:
-                error = error + np.minimum(length - shortest, 0.0)
-            frames = np.flatnonzero(np.abs(error) > 1e-6)
-            if len(frames) == 0:
-                continue
-            direction = (span / np.maximum(length, 1e-9)[:, None])[frames]
-            rows = np.zeros((len(frames), 1, 2 * VARIABLES))
-            slope = slopes[owner][frames, j] - slopes[owner][frames, i]
-            rows[:, 0, owner * VARIABLES : (owner + 1) * VARIABLES] = np.einsum(
-                "nc,ncv->nv", direction, slope
-            )
-            weight = np.full(len(frames), problem.weights.reach / model.arm_length)
-            system.add(rows, error[frames, None], weight, frames)
+    near = clearance(pairs, problem.bodies(points)).distance.min(axis=0) < _NEAR
+    if not near.any():
+        return None
+    pairs = pairs.kept(near)
+    taken = clearance(pairs, problem.sources).distance
+    return pairs, np.minimum(problem.scale * taken, 0.0)
 
 
 # Shares of the body's mass above the legs (Winter, Biomechanics and Motor Control, 2009, table 4.1).
@@ -220,49 +287,4 @@ def _mass_weights() -> np.ndarray:
     return out / out.sum()
 
 
-def _add_balance(system, problem: PairProblem, points: list[np.ndarray], slopes: list[np.ndarray]) -> None:
-    mass = _mass_weights()
-    for owner, model in enumerate(problem.models):
-        frames = np.arange(model.frames)
-        moved = np.einsum("p,tpc->tc", mass, points[owner] - model.points)[:, [0, 2]]
-        weights = np.broadcast_to(mass, (model.frames, len(mass)))
-        rows = _rows(frames, [(owner, 1.0, weights, slopes[owner])])[:, [0, 2]]
-        weight = np.full(model.frames, problem.weights.balance / model.arm_length)
-        system.add(rows, moved, weight, frames)
-
-
-def _near_pairs(problem: PairProblem) -> tuple[PartPairs, np.ndarray] | None:
-    """Pairs of parts that come near each other, and the distances (T, N) that they may come to."""
-    pairs = PartPairs.all_pairs()
-    now = clearance(pairs, problem.bodies([m.points for m in problem.models])).distance
-    near = now.min(axis=0) < 0.15
-    if not near.any():
-        return None
-    pairs = pairs.kept(near)
-    taken = clearance(pairs, problem.sources).distance
-    return pairs, np.minimum(problem.scale * taken, 0.0)
-
-
-def _add_overlaps(
-    system,
-    problem: PairProblem,
-    bodies: tuple[Body, Body],
-    slopes: list[np.ndarray],
-    pairs: PartPairs,
-    allowed: np.ndarray,
-) -> None:
-    now = clearance(pairs, bodies)
-    deep = allowed - now.distance
-    weight = problem.weights.overlap / problem.models[0].arm_length
-    for n in np.flatnonzero((deep > 1e-5).any(axis=0)):
-        frames = np.flatnonzero(deep[:, n] > 1e-5)
-        sides = []
-        for owner, part, along, sign in (
-            (pairs.owner_first[n], pairs.first[n], now.along_first, -1.0),
-            (pairs.owner_second[n], pairs.second[n], now.along_second, 1.0),
-        ):
-            share = along[frames, n][:, None]
-            weights = (1 - share) * STARTS[part] + share * ENDS[part]
-            sides.append((int(owner), sign, weights, slopes[owner]))
-        rows = np.einsum("nc,ncv->nv", now.normal[frames, n], _rows(frames, sides))[:, None]
-        system.add(rows, -deep[frames, n, None], np.full(len(frames), weight), frames)
+_MASS_WEIGHTS = _mass_weights()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...rotations import quat_between, quat_exp, quat_rotate
+from ...rotations import cross, quat_between, quat_exp, quat_rotate
 from ...two_bone import bend_axis_for_goal
 from .parts import POINTS
 
@@ -24,22 +24,31 @@ PELVIS_SHARE = 0.4
 """Of a lean, what the pelvis takes part in; the spine bends by the rest."""
 NECK_SHARE = 0.5
 _STEP = 1e-5
+_HEAD, _CROWN = POINTS.index("head"), POINTS.index("crown")
+_LIMB_POINTS = {
+    side: tuple(
+        POINTS.index(f"{side}_{name}")
+        for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist", "tip")
+    )
+    for side in ("l", "r")
+}
+_LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 
 
 @dataclass(frozen=True)
 class PoseModel:
     """points (T, 18, 3): as transferred. chain (T, 1 + n, 3): heads of pelvis and spine bones; shares
     (1 + n,): how much of the lean each takes. neck (T, 3): where the neck begins; collars: side -> clavicle's
-    head (T, 3), left out where there is none. hinge: side -> the elbow's axis (T, 3), as cross(upper,
-    lower) of the arm bent the right way. arm_reach, leg_reach: side -> longest and, for arms, shortest
-    distance (T,) of the limb's ends. Canonical metres."""
+    head (T, 3), left out where there is none. hinge: ("arm" or "leg", side) -> the axis (T, 3) of elbow
+    or knee, as cross(upper, lower) of the limb bent the right way. arm_reach: side -> shortest and longest
+    distance (T,) of wrist and shoulder; leg_reach: side -> longest one of ankle and hip. Canonical metres."""
 
     points: np.ndarray
     chain: np.ndarray
     shares: np.ndarray
     neck: np.ndarray
     collars: dict[str, np.ndarray]
-    hinge: dict[str, np.ndarray]
+    hinge: dict[tuple[str, str], np.ndarray]
     arm_reach: dict[str, tuple[np.ndarray, np.ndarray]]
     leg_reach: dict[str, np.ndarray]
     arm_length: float
@@ -49,9 +58,55 @@ class PoseModel:
         return len(self.points)
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        """The points (..., T, 18, 3) for variables x (..., T, 18)."""
-        out = np.broadcast_to(self.points, (*x.shape[:-2], *self.points.shape)).copy()
-        shift, lean = x[..., SHIFT], x[..., LEAN]
+        """The points (T, 18, 3) for variables x (T, 18)."""
+        out = self._trunk(x[:, SHIFT], x[:, LEAN], {s: x[:, v] for s, v in COLLAR.items()})
+        for side in ("l", "r"):
+            hip, knee, ankle, shoulder, elbow, wrist, tip = _LIMB_POINTS[side]
+            out[:, knee] = out[:, hip] + self._middle(side, "leg", out[:, ankle] - out[:, hip])
+            goal = self.points[:, wrist] - self.points[:, shoulder] + x[:, WRIST[side]]
+            out[:, elbow] = out[:, shoulder] + self._middle(side, "arm", goal)
+            out[:, wrist] = out[:, shoulder] + goal
+            out[:, tip] = out[:, wrist] + self.points[:, tip] - self.points[:, wrist]
+        return out
+
+    def derivative(self, x: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """d points / d x, (T, 18 points, 3, 18 variables), at x (T, 18) where the points are `points`.
+
+        Exact where the chain rule is short; leans, elbows and knees by finite differences.
+        """
+        out = np.zeros((len(x), len(POINTS), 3, VARIABLES))
+        shift, lean = x[:, SHIFT], x[:, LEAN]
+        collars = {s: x[:, v] for s, v in COLLAR.items()}
+        still = self._trunk(shift, lean, collars)
+        planted = [POINTS.index(f"{s}_{name}") for s in ("l", "r") for name in ("ankle", "toe")]
+        free = np.setdiff1d(np.arange(len(POINTS)), planted)
+        out[:, free, :, SHIFT] = np.eye(3)
+        for k, step in enumerate(_STEP * np.eye(3)):
+            moved = self._trunk(shift, lean + step, collars)
+            out[..., LEAN.start + k] = (moved - still) / _STEP
+        for side, head in self.collars.items():
+            shoulder = _LIMB_POINTS[side][3]
+            bone = self.points[:, shoulder] - head
+            wish = bone + collars[side]
+            size = np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9)
+            line = wish / size
+            flat = np.eye(3) - line[:, :, None] * line[:, None, :]
+            length = np.linalg.norm(bone, axis=-1, keepdims=True)
+            out[:, shoulder, :, COLLAR[side]] = (length / size)[..., None] * flat
+        for side in ("l", "r"):
+            hip, knee, ankle, shoulder, elbow, wrist, tip = _LIMB_POINTS[side]
+            turned = self._middle_derivative(side, "leg", points[:, ankle] - points[:, hip])
+            out[:, knee] = out[:, hip] - turned @ out[:, hip]
+            for point in (elbow, wrist, tip):
+                out[:, point] = out[:, shoulder]
+            turned = self._middle_derivative(side, "arm", points[:, wrist] - points[:, shoulder])
+            out[:, elbow, :, WRIST[side]] = turned
+            out[:, wrist, :, WRIST[side]] = out[:, tip, :, WRIST[side]] = np.eye(3)
+        return out
+
+    def _trunk(self, shift: np.ndarray, lean: np.ndarray, collars: dict[str, np.ndarray]) -> np.ndarray:
+        """The points (T, 18, 3) with hips, shoulders, head and crown in their new places."""
+        out = self.points.copy()
         turns = [quat_exp(lean * share) for share in self.shares]
         base = shift
         for k in range(len(turns) - 1):
@@ -60,63 +115,47 @@ class PoseModel:
 
         def on_chest(place: np.ndarray) -> np.ndarray:
             arm = place - self.chain[:, -1]
-            return place + base + quat_rotate(turns[-1], arm) - arm
+            return self.chain[:, -1] + base + quat_rotate(turns[-1], arm)
 
         for side in ("l", "r"):
-            hip, knee = POINTS.index(f"{side}_hip"), POINTS.index(f"{side}_knee")
+            hip, shoulder = _LIMB_POINTS[side][0], _LIMB_POINTS[side][3]
             lever = self.points[:, hip] - self.chain[:, 0]
-            moved = shift + quat_rotate(turns[0], lever) - lever
-            out[..., hip, :] += moved
-            out[..., knee, :] += 0.5 * moved
-            self._move_arm(out, x, side, on_chest)
-        neck = on_chest(self.neck)
-        head, crown = POINTS.index("head"), POINTS.index("crown")
-        lever = self.points[:, head] - self.neck
-        out[..., head, :] = neck + quat_rotate(quat_exp(lean * (NECK_SHARE * self.shares[-1])), lever)
-        out[..., crown, :] = out[..., head, :] + self.points[:, crown] - self.points[:, head]
+            out[:, hip] = self.chain[:, 0] + shift + quat_rotate(turns[0], lever)
+            if side in self.collars:
+                # The clavicle keeps its direction in the world like every limb, but for what it is asked for.
+                bone = self.points[:, shoulder] - self.collars[side]
+                wish = bone + collars[side]
+                length = np.linalg.norm(bone, axis=-1, keepdims=True)
+                wish = wish * (length / np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9))
+                out[:, shoulder] = on_chest(self.collars[side]) + wish
+            else:
+                out[:, shoulder] = on_chest(self.points[:, shoulder])
+        lever = self.points[:, _HEAD] - self.neck
+        turn = quat_exp(lean * (NECK_SHARE * self.shares[-1]))
+        out[:, _HEAD] = on_chest(self.neck) + quat_rotate(turn, lever)
+        out[:, _CROWN] = out[:, _HEAD] + self.points[:, _CROWN] - self.points[:, _HEAD]
         return out
 
-    def _move_arm(self, out: np.ndarray, x: np.ndarray, side: str, on_chest) -> None:
-        shoulder, elbow, wrist, tip = (
-            POINTS.index(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist", "tip")
-        )
-        before = self.points[:, shoulder]
-        if side in self.collars:
-            pivot = on_chest(self.collars[side])
-            bone = before - self.collars[side]
-            # The clavicle keeps its direction in the world like every limb, but for what it is asked for.
-            wish = bone + x[..., COLLAR[side]]
-            length = np.linalg.norm(bone, axis=-1, keepdims=True)
-            new = pivot + wish * (length / np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9))
-        else:
-            new = on_chest(before)
-        reach = self.points[:, wrist] - before
-        goal = reach + x[..., WRIST[side]]
-        out[..., shoulder, :] = new
-        out[..., elbow, :] = new + self._elbow(side, goal)
-        out[..., wrist, :] = new + goal
-        out[..., tip, :] = out[..., wrist, :] + self.points[:, tip] - self.points[:, wrist]
-
-    def _elbow(self, side: str, goal: np.ndarray) -> np.ndarray:
-        """The elbow from the shoulder for a wrist at `goal` from it, as `two_bone.solve_two_bone` puts it."""
-        shoulder, elbow, wrist = (
-            self.points[:, POINTS.index(f"{side}_{n}")] for n in ("shoulder", "elbow", "wrist")
-        )
-        reach = wrist - shoulder
-        upper = np.linalg.norm(elbow - shoulder, axis=-1, keepdims=True)
-        lower = np.linalg.norm(wrist - elbow, axis=-1, keepdims=True)
-        axis = bend_axis_for_goal(shoulder, elbow, wrist, shoulder + goal, self.hinge[side])
+    def _middle(self, side: str, limb: str, goal: np.ndarray) -> np.ndarray:
+        """Elbow or knee as seen from the limb's start, for an end at `goal` (..., T, 3) from there, by the
+        rule of `two_bone.solve_two_bone`."""
+        start, middle, end = (self.points[:, POINTS.index(f"{side}_{n}")] for n in _LIMBS[limb])
+        reach = end - start
+        upper = np.linalg.norm(middle - start, axis=-1, keepdims=True)
+        lower = np.linalg.norm(end - middle, axis=-1, keepdims=True)
+        axis = bend_axis_for_goal(start, middle, end, start + goal, self.hinge[limb, side])
         distance = np.linalg.norm(goal, axis=-1, keepdims=True)
         line = goal / np.maximum(distance, 1e-9)
         distance = np.clip(distance, np.abs(upper - lower) + 1e-6, upper + lower)
         normal = quat_rotate(quat_between(np.broadcast_to(reach, goal.shape), goal), axis)
-        normal = normal - np.sum(normal * line, axis=-1, keepdims=True) * line
+        normal = normal - np.einsum("...i,...i", normal, line)[..., None] * line
         normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
         cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
         cosine = np.clip(cosine, -1.0, 1.0)
-        return upper * (cosine * line + np.sqrt(1 - cosine**2) * np.cross(line, normal))
+        return upper * (cosine * line + np.sqrt(1 - cosine**2) * cross(line, normal))
 
-    def derivative(self, x: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """d points / d x, (T, 18 points, 3, 18 variables), at x (T, 18) where the points are `points`."""
-        probes = x + _STEP * np.eye(VARIABLES)[:, None, :]
-        return np.moveaxis((self.at(probes) - points) / _STEP, 0, -1)
+    def _middle_derivative(self, side: str, limb: str, goal: np.ndarray) -> np.ndarray:
+        """d middle / d goal (T, 3, 3)."""
+        probes = goal + _STEP * np.concatenate([np.zeros((1, 3)), np.eye(3)])[:, None]
+        places = self._middle(side, limb, probes)
+        return np.moveaxis((places[1:] - places[0]) / _STEP, 0, -1)

@@ -28,7 +28,7 @@ def _diagonal(frames: int) -> np.ndarray:
 
 
 def solve_smooth(
-    blocks: np.ndarray, right: np.ndarray, weights: np.ndarray, tolerance: float = 1e-4, most: int = 120
+    blocks: np.ndarray, right: np.ndarray, weights: np.ndarray, tolerance: float = 1e-3, most: int = 60
 ) -> np.ndarray:
     """x (T, V) with blocks[t] x[t] + (smoothness of all frames) = right[t].
 
