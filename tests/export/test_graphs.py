@@ -55,6 +55,15 @@ def test_denoiser_graph_with_idle_or_crowded_experts(form: ExpertForm, bias: flo
     assert 0 < result.max_abs_error < 1e-4
 
 
+def test_denoiser_graph_with_its_linear_filter() -> None:
+    model = random_model(ModelConfig.from_dict({**TINY.to_dict(), "prediction": "residual"}), seed=6)
+    assert model.denoiser.filter is not None
+    walk = torch.randn(8, 64, model.denoiser.filter.basis.shape[0]).cumsum(dim=1)
+    model.denoiser.filter.fit(walk / walk.std())
+    result = parity.check_denoiser(denoiser_graph(model.denoiser), model.denoiser, "fp32")
+    assert 0 < result.max_abs_error < 1e-4
+
+
 def test_samples_of_a_batch_do_not_touch_each_other() -> None:
     model = random_model()
     graph = denoiser_graph(model.denoiser)
