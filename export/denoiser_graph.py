@@ -20,6 +20,7 @@ from torch import nn
 
 from export.external_weights import ExternalWeights
 from export.graph_builder import GraphBuilder, Precision
+from export.linear_filter_graph import add_linear_filter
 from export.vae_graphs import array
 from training.model.attention import AdaLN, MultiheadAttention
 from training.model.denoiser import Denoiser, DenoiserBlock, sinusoidal_table
@@ -70,15 +71,14 @@ def denoiser_graph(
     x = g.op("Add", _linear(g, people, net.motion_embed), _positions(g, frames, width))
     for block, modulation, router in zip(blocks, modulations, routers, strict=True):
         x = _block(g, x, block, modulation, router, bias, experts)
-    clean = g.transpose(_linear(g, x, net.out.linear), 1, 2, 0, 3)
-    clean = g.reshape(clean, [0, 0, 2 * latent])
-    if denoiser.prediction == "v":
-        signal, deviation = (
-            g.unsqueeze(g.op("Gather", g.constant(array(table)), timesteps), 1, 2)
-            for table in (denoiser.signal, denoiser.deviation)
-        )
-        clean = g.op("Sub", g.op("Mul", signal, latents), g.op("Mul", deviation, clean))
-    g.output(clean, "clean_latents", ["B", "T", 2 * latent])
+    clean = _linear(g, x, net.out.linear)
+    if denoiser.filter is not None:
+        clean = add_linear_filter(g, denoiser.filter, people, timesteps, clean, mask, frames)
+    g.output(
+        g.reshape(g.transpose(clean, 1, 2, 0, 3), [0, 0, 2 * latent]),
+        "clean_latents",
+        ["B", "T", 2 * latent],
+    )
     return g.build()
 
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .batches.latent_store import CaptionedLatents
-from .batches.stream import BatchSource, Share
+from .batches.stream import BatchSource, Share, moved
 from .fit.experts import ExpertLoads
 from .fit.optimizers import build_optimizer, warm_up_cosine
 from .fit.trainer import Training
@@ -32,12 +33,11 @@ class Conditioned(nn.Module):
         index = batch["end"].reshape(-1, 1, 1).expand(-1, 1, x.shape[-1])
         return torch.gather(x, 1, index).squeeze(1)
 
-    def predict(self, noisy: Tensor, timesteps: Tensor, text: Tensor, lengths: Tensor) -> Tensor:
-        """Clean latents (B, T, 2D) of noisy ones whose frames behind `lengths` (B,) are padding."""
-        frames = noisy.shape[1]
+    def predict(self, noisy: Tensor, timesteps: Tensor, text: Tensor, batch: dict[str, Any]) -> Tensor:
+        """Clean latents (B, T, 2D) of a batch's noisy ones, whose frames behind `lengths` are padding."""
         mask = None
-        if int(lengths.min()) < frames:
-            mask = torch.arange(frames, device=noisy.device) < lengths[:, None]
+        if batch["padded"]:
+            mask = torch.arange(noisy.shape[1], device=noisy.device) < batch["lengths"][:, None]
         return self.denoiser(noisy, timesteps, text, mask)
 
 
@@ -59,15 +59,15 @@ class DenoiserTraining(Training):
         self.loads = ExpertLoads(trained.denoiser.moe_layers())
         self.diffusion = GaussianDiffusion()
 
-    def training_step(self, batch: dict[str, Tensor], index: int) -> Tensor:
+    def training_step(self, batch: dict[str, Any], index: int) -> Tensor:
         clean, lengths = batch["latents"], batch["lengths"]
-        noise, timesteps, keep = self._chance(clean, int(batch["longest"]))
+        noise, timesteps, keep = self._chance(clean, batch["longest"])
         text = self.trained.sentence_vectors(batch)
         text = text * keep[:, None].to(text.dtype)
         noisy = self.diffusion.q_sample(clean, timesteps, noise)
-        error = (self.trained.predict(noisy, timesteps, text, lengths).float() - clean).square()
-        if self.trained.denoiser.prediction == "v":  # the error of v, not of what is made of it
-            error = error / self.trained.denoiser.deviation[timesteps, None, None].square()
+        error = (self.trained.predict(noisy, timesteps, text, batch).float() - clean).square()
+        if self.trained.denoiser.filter is not None:  # in parts of the noise: every noise level counts alike
+            error = error / self.trained.denoiser.filter.deviation[timesteps, None, None].square()
         real = torch.arange(clean.shape[1], device=clean.device) < lengths[:, None]
         total = (error * real[..., None]).sum()
         # Divided by the frames of the whole batch: the mean over ranks is then the plain run's loss.
@@ -110,7 +110,7 @@ def prediction_errors(trained: Conditioned, source: CaptionedLatents, batches: i
     device = next(trained.parameters()).device
     totals: dict[str, list[float]] = {}
     for step in range(batches):
-        batch = {k: v.to(device) for k, v in source.batch(step, Share()).items()}
+        batch = moved(source.batch(step, Share()), device)
         clean, lengths = batch["latents"], batch["lengths"]
         text = trained.sentence_vectors(batch)
         noise = torch.randn(clean.shape, generator=generator).to(device)
@@ -120,7 +120,7 @@ def prediction_errors(trained: Conditioned, source: CaptionedLatents, batches: i
             timesteps = torch.full((len(clean),), level, device=device)
             noisy = diffusion.q_sample(clean, timesteps, noise)
             for name, condition in conditions.items():
-                error = (trained.predict(noisy, timesteps, condition, lengths) - clean).square() * real
+                error = (trained.predict(noisy, timesteps, condition, batch) - clean).square() * real
                 mean = float(error.sum() / (real.sum() * clean.shape[-1]))
                 totals.setdefault(f"{name}@{level}", []).append(mean)
     return {name: float(np.mean(values)) for name, values in totals.items()}
@@ -128,11 +128,11 @@ def prediction_errors(trained: Conditioned, source: CaptionedLatents, batches: i
 
 @torch.no_grad()
 def sample_latents(
-    trained: Conditioned, batch: dict[str, Tensor], seed: int = 0, steps: int = 50, guidance: float = 3.5
+    trained: Conditioned, batch: dict[str, Any], seed: int = 0, steps: int = 50, guidance: float = 3.5
 ) -> Tensor:
     """Clean latents (B, T, 2D) sampled for the sentences and lengths of a batch."""
     device = next(trained.parameters()).device
-    batch = {k: v.to(device) for k, v in batch.items()}
+    batch = moved(batch, device)
     noise = torch.randn(batch["latents"].shape, generator=torch.Generator().manual_seed(seed)).to(device)
     frames = noise.shape[1]
     mask = torch.arange(frames, device=device) < batch["lengths"][:, None]

@@ -18,7 +18,7 @@ from torch import nn
 from intermoe_engine.atomic import replacing
 
 from .batches.captions import CaptionPicker, ClipCaptions, SalsaCaptions, piece_tracks
-from .batches.latent_store import CaptionedLatents, open_latents
+from .batches.latent_store import CaptionedLatents, open_latents, windows_of_people
 from .batches.pieces import Pieces, random_pieces, whole_pieces
 from .batches.stream import Share, generator
 from .batches.text_store import TextStore, open_texts
@@ -32,6 +32,7 @@ from .fit.trainer import Training, finish, fit
 from .losses import VAEWeights
 from .model import InterMoE, MotionVAE
 from .model.config import FRAMES_PER_LATENT
+from .model.linear_filter import LAGS
 from .official_layout import write_official_layout
 from .processes import first_process, made_once
 from .recipe import RecipeError, ScheduleRecipe
@@ -195,6 +196,13 @@ def train_denoiser(space: Workspace) -> None:
     held_pieces = denoiser_pieces(space, held_out=True)
     held_out = captioned_latents(space, model.vae, held_pieces, held_out=True)
     trained = Conditioned(model)
+    if model.denoiser.filter is not None:
+        key = (space.recipe.seed, DENOISER_STAGE, 98)
+        people = windows_of_people(source(key, 1).latents, LAGS + 8, key)
+        if len(people) == 0:
+            seconds = (LAGS + 8) * FRAMES_PER_LATENT / 30
+            raise RecipeError(f'[model] prediction "residual" needs clips of {seconds:.1f} s; use "x0"')
+        model.denoiser.filter.fit(people)
 
     def cycle(k: int, schedule: tuple[int, int, float], key: tuple[int, ...]) -> Training:
         stream = source((*key,), recipe.batch)
@@ -267,7 +275,8 @@ def captioned_latents(
 def _picture(space: Workspace, trained: nn.Module, vae: MotionVAE, source: CaptionedLatents) -> np.ndarray:
     """Two held-out sentences: the captured motion and a sample."""
     assert isinstance(trained, Conditioned)
-    batch = {k: v[:2] if v.ndim else v for k, v in source.batch(0, Share()).items()}
+    whole = source.batch(0, Share())
+    batch = {k: v[:2] if isinstance(v, torch.Tensor) else v for k, v in whole.items()}
     made = sample_latents(trained, batch, guidance=2.0).cpu()
     rows = []
     for k in range(len(made)):

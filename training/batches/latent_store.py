@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,11 +113,24 @@ def _write(
     vae.cpu()
 
 
+def windows_of_people(latents: LatentStore, frames: int, seed: tuple[int, ...], count: int = 1024) -> Tensor:
+    """Random windows (N, frames, D) of single people, from pieces that are long enough; N may be 0."""
+    rng = generator(*seed)
+    rows = np.flatnonzero(latents.lengths >= frames)
+    if len(rows) == 0:
+        return torch.empty(0, frames, latents.shape[2] // 2)
+    rows = rng.choice(rows, count)
+    starts = rng.integers(0, latents.lengths[rows] - frames + 1)
+    cuts = latents.latents[rows[:, None], starts[:, None] + np.arange(frames)]
+    return torch.cat(torch.from_numpy(cuts.astype(np.float32)).chunk(2, dim=-1))
+
+
 class CaptionedLatents:
     """Batches of latents with the token states of a caption that holds for them.
 
-    A batch is a dict: latents (B, T, 2D), lengths (B,), states (B, N, E), valid (B, N), end (B,), and of the
-    whole batch over all ranks: total_frames and longest, 0-dim. one_length: see DenoiserRecipe.
+    A batch is a dict: latents (B, T, 2D), lengths (B,), states (B, N, E), valid (B, N), end (B,), padded
+    (whether any length is below T), and of the whole batch over all ranks, total_frames and longest.
+    one_length: see DenoiserRecipe.
     """
 
     def __init__(
@@ -132,7 +146,7 @@ class CaptionedLatents:
         self.latents, self.picker, self.texts = latents, picker, texts
         self.size, self.shortest, self.one_length, self.key = batch, shortest, one_length, key
 
-    def batch(self, step: int, share: Share) -> dict[str, Tensor]:
+    def batch(self, step: int, share: Share) -> dict[str, Any]:
         rng = generator(*self.key, _ROWS, step)
         limit = self.latents.shape[1]
         if self.one_length:
@@ -151,6 +165,7 @@ class CaptionedLatents:
             "latents": torch.from_numpy(latents),
             "lengths": torch.from_numpy(lengths[own]),
             **self.texts.gather(words),
-            "total_frames": torch.tensor(int(lengths.sum())),
-            "longest": torch.tensor(int(lengths.max())),
+            "padded": bool(lengths[own].min() < frames),
+            "total_frames": int(lengths.sum()),
+            "longest": int(lengths.max()),
         }

@@ -16,7 +16,7 @@ FEATURE_SIZES = {"interhuman": 262, "interhuman+root": 268, "interx": 660}
 
 FRAMES_PER_LATENT = 4
 
-PREDICTIONS = ("x0", "v")
+PREDICTIONS = ("x0", "residual")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,8 @@ class ModelConfig:
     """Sizes of the VAE, the denoiser and the text head.
 
     The defaults are the official InterHuman configuration (229 M parameters in the denoiser).
-    prediction: what the denoiser's network puts out: "x0", clean latents, as published, or "v" (Salimans and
-    Ho 2022), from which the denoiser makes clean latents itself: exact where there is little noise, and so
-    within reach of short trainings.
+    prediction: what the denoiser's network puts out: "x0", clean latents, as published, or "residual", what
+    the best linear filter of the noisy latents leaves (`LinearFilter`), for short trainings.
     """
 
     feature_layout: str = "interhuman"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .attention import AdaLN, MultiheadAttention
 from .config import ModelConfig
-from .diffusion import GaussianDiffusion
+from .linear_filter import LinearFilter
 from .moe import TemporalSelectiveMoE
 
 
@@ -126,22 +126,12 @@ class DenoiserNetwork(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Predicts the clean latents of both people.
-
-    With `prediction` "v" the network puts out v = signal · noise − deviation · clean (Salimans and Ho 2022),
-    of which clean latents are made here: signal · noisy − deviation · v.
-    """
-
-    signal: Tensor
-    deviation: Tensor
+    """Predicts the clean latents of both people; with `prediction` "residual", beyond a linear filter."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.net = DenoiserNetwork(config)
-        self.prediction = config.prediction
-        alpha = torch.from_numpy(GaussianDiffusion().alphas_cumprod)
-        self.register_buffer("signal", alpha.sqrt().float(), persistent=False)
-        self.register_buffer("deviation", (1.0 - alpha).sqrt().float(), persistent=False)
+        self.filter = LinearFilter(config.latent_width) if config.prediction == "residual" else None
 
     def forward(self, latents: Tensor, timesteps: Tensor, text: Tensor, mask: Tensor | None = None) -> Tensor:
         """Clean latents (B, T, 2D) of noisy ones.
@@ -157,12 +147,11 @@ class Denoiser(nn.Module):
             mask = mask if mask.dtype == torch.bool else mask != 0
             valid = torch.cat([mask, mask] if mask.dim() == 2 else [mask[..., 0], mask[..., 1]], dim=0)
         a, b = latents.chunk(2, dim=-1)
-        output = self.net(torch.cat([a, b], dim=0), timesteps, text, valid)
-        output = torch.cat(output.unflatten(0, (2, -1)).unbind(0), dim=-1)
-        if self.prediction == "x0":
-            return output
-        signal, deviation = self.signal[timesteps, None, None], self.deviation[timesteps, None, None]
-        return signal * latents - deviation * output
+        both = torch.cat([a, b], dim=0)
+        clean = self.net(both, timesteps, text, valid)
+        if self.filter is not None:
+            clean = self.filter(both, timesteps.repeat(2), clean, valid)
+        return torch.cat(clean.unflatten(0, (2, -1)).unbind(0), dim=-1)
 
     def moe_layers(self) -> list[TemporalSelectiveMoE]:
         """The mixture of experts of each block, in order."""

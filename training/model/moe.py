@@ -95,7 +95,7 @@ class TemporalSelectiveMoE(nn.Module):
         )
 
     def _sparse(self, x: Tensor, gates: Tensor, takes: Tensor) -> Tensor:
-        """Each expert on the frames that it takes: gathered once, expert after expert, and added back once."""
+        """Each expert on the frames that it takes: one gather in the experts' order, one addition."""
         tokens, gates, takes = x.flatten(0, 1), gates.flatten(0, 1).T, takes.flatten(0, 1).T
         _, rows = takes.nonzero(as_tuple=True)  # in the experts' order
         shares = tokens.index_select(0, rows).split(takes.sum(dim=1).tolist())
