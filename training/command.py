@@ -7,6 +7,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+import torch
+
 from intermoe_engine.atomic import replacing
 from intermoe_engine.errors import EngineError
 from intermoe_engine.formats.bvh_reader import BvhError
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
             recipe = dataclasses.replace(recipe, text=text)
         if min(args.nodes, args.devices + 1) < 1:
             raise RecipeError("--devices and --nodes must be positive")
+        if args.accelerator == "gpu" and not torch.cuda.is_available():
+            raise RecipeError("torch finds no GPU; install it with CUDA, or leave --accelerator out")
         devices = Devices(args.devices, args.nodes, args.accelerator)
         space = Workspace(recipe, args.data, args.output, devices, args.profile)
         if args.stage in ("vae", "all"):

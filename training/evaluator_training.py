@@ -16,7 +16,7 @@ from torch.distributed.nn.functional import all_gather
 from .batches.captions import CaptionPicker
 from .batches.motion_store import MotionStore
 from .batches.pieces import Pieces, piece_features, random_pieces, whole_pieces
-from .batches.stream import BatchSource, Share, generator
+from .batches.stream import BatchSource, Share, generator, moved
 from .batches.text_store import TextStore
 from .evaluation.official import save_evaluator
 from .fit.optimizers import build_optimizer, warm_up_cosine
@@ -114,7 +114,7 @@ def matching(evaluator: nn.Module, source: CaptionedMotions, batches: int = 2) -
     device = evaluator.latent_scale.device
     losses, hits = [], []
     for step in range(batches):
-        batch = {k: v.to(device) for k, v in source.batch(step, Share()).items()}
+        batch = moved(source.batch(step, Share()), device)
         motion, text = embeddings(evaluator, batch)
         losses.append(float(contrastive_loss(motion, text)))
         nearest = (motion @ text.T).argmax(dim=1).cpu()

@@ -43,6 +43,11 @@ class BatchSource(Protocol):
         ...
 
 
+def moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A batch with its tensors on a device; plain numbers stay, so that reading them waits for no GPU."""
+    return {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+
+
 def generator(*key: int) -> np.random.Generator:
     """numpy's generator for a key such as (seed, stage, step): equal keys, equal numbers."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))

@@ -36,7 +36,8 @@ class AveragedWeights(pl.Callback):
         current = self.source.state_dict()
         pairs = [(value, current[name]) for name, value in self.average.state_dict().items()]
         moving = [pair for pair in pairs if pair[0].is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in moving], [b for _, b in moving], 1.0 - decay)
+        averages, weights = [a for a, _ in moving], [b for _, b in moving]
+        torch._foreach_lerp_(averages, weights, 1.0 - decay)  # pyright: ignore[reportPrivateImportUsage]
         for value, new in pairs:
             if not value.is_floating_point():
                 value.copy_(new)

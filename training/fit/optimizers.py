@@ -56,14 +56,14 @@ def build_optimizer(
         return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, recipe.beta2))
     hidden = [(p, r * recipe.muon_rate) for name, p, r in named if is_hidden_matrix(name, p)]
     rest = [(p, r) for name, p, r in named if not is_hidden_matrix(name, p)]
-    parts: list[torch.optim.Optimizer] = []
+    optimizers: list[torch.optim.Optimizer] = []
     if hidden:
-        parts.append(Muon(_groups(hidden), weight_decay=recipe.weight_decay))
+        optimizers.append(Muon(_groups(hidden), weight_decay=recipe.weight_decay))
     if rest:
-        parts.append(
+        optimizers.append(
             torch.optim.AdamW(_groups(rest), weight_decay=recipe.weight_decay, betas=(0.9, recipe.beta2))
         )
-    return JoinedOptimizers(parts)
+    return JoinedOptimizers(optimizers)
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:

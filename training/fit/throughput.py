@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from ..batches.stream import Share, loader, workers_for
+from ..batches.stream import Share, loader, moved, workers_for
 from ..model.config import FRAMES_PER_LATENT
-from .trainer import Devices, Training, precision_of
+from .trainer import Devices, Training, precision_of, quiet
 
 _WARM_UP, _STEPS, _LOADED = 3, 12, 24
 
@@ -100,7 +100,8 @@ def measure(training: Training, name: str, devices: Devices) -> Throughput:
         callbacks=[clock],
     )
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if devices.cuda else [])
-    trainer.fit(training)
+    with quiet():
+        trainer.fit(training)
     found = Throughput(
         loader=loading,
         step=clock.frames / clock.inside,
@@ -122,10 +123,12 @@ def measure(training: Training, name: str, devices: Devices) -> Throughput:
 def _one_step(training: Training, batch: Any) -> None:
     device = training.device
     if isinstance(batch, dict):
-        moved: Any = {key: value.to(device) for key, value in batch.items()}
+        ready: Any = moved(batch, device)
     else:
-        moved = tuple(part.to(device) for part in batch)
-    training.training_step(moved, 0).backward()
+        ready = tuple(part.to(device) for part in batch)
+    loss = training.training_step(ready, 0)
+    assert isinstance(loss, Tensor)
+    loss.backward()
 
 
 def _resident() -> float:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,17 @@ class Training(pl.LightningModule):
         return terms["loss"]
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning without tips, tables of devices, and warnings that do not fit how it is used here."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Its advice on numbers of workers does not know whether one process keeps up; see --profile.
+        for text in ("does not have many workers", "IterableDataset", "LeafSpec", "exists and is not empty"):
+            warnings.filterwarnings("ignore", message=f".*{text}.*")
+        yield
+
+
 def precision_of(setting: str, cuda: bool) -> str:
     """Lightning's name for a recipe's precision on this machine."""
     if setting == "auto":
@@ -126,7 +138,6 @@ def fit(
         )
     if devices.cuda:
         torch.set_float32_matmul_precision("high")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips and device tables
     curves = Curves(name, steps, run, settings.log, settings.score, settings.strip, score, draw)
     trainer = pl.Trainer(
         max_steps=steps,
@@ -156,11 +167,7 @@ def fit(
         ],
     )
     last = state / "last.ckpt"
-    with warnings.catch_warnings():
-        # Its advice on numbers of workers does not know that one process keeps up; see --profile.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*IterableDataset.*")
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    with quiet():
         trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
 
 

@@ -62,11 +62,13 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     plain = train("all", recipe, cache, tmp_path / "plain")
     run = tmp_path / "two"
-    command = [sys.executable, "-m", "intermoe_engine", "train", "all", "--accelerator", "cpu"]
-    command += ["--config", str(recipe), "--data", str(cache), "-o", str(run), "--devices", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr
-    for name in TRAININGS:
+    train("evaluator", recipe, cache, plain)
+    for stage in ("all", "evaluator"):
+        command = [sys.executable, "-m", "intermoe_engine", "train", stage, "--accelerator", "cpu"]
+        command += ["--config", str(recipe), "--data", str(cache), "-o", str(run), "--devices", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stderr
+    for name in (*TRAININGS, "evaluator-1"):
         expected = log_of(plain, name)
         for step, terms in log_of(run, name).items():
             assert terms == pytest.approx(expected[step], rel=2e-4, abs=1e-6), (name, step)
@@ -74,7 +76,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     made = load_file(run / "denoiser.safetensors")
     biases = [key for key in made if key.endswith("aux_bias")]
     assert biases and all(torch.equal(made[key], expected[key]) for key in biases)
-    for name in ("vae.safetensors", "denoiser.safetensors"):
+    for name in ("vae.safetensors", "denoiser.safetensors", "evaluator.safetensors"):
         expected = load_file(plain / name)
         for key, tensor in load_file(run / name).items():
             torch.testing.assert_close(tensor, expected[key], atol=1e-4, rtol=1e-3, msg=key)
