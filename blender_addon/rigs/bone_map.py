@@ -13,9 +13,10 @@ import json
 
 import bpy
 
-from intermoe_engine.retarget import BoneMapping, RigDescription, RigError, find_bones, map_bones
+from intermoe_engine.retarget import BoneMapping, RigDescription, RigError, find_bones, slot_label
 
 KEY = "intermoe_bone_map"
+_LISTED = 3
 
 
 def text_on(rig: bpy.types.Object) -> str:
@@ -54,8 +55,15 @@ def kept(rig: bpy.types.Object) -> BoneMapping | None:
 
 def usable(rig: bpy.types.Object, description: RigDescription) -> BoneMapping:
     """The mapping to retarget with: what is kept, else what is found. Raises RigError."""
-    mapping = kept(rig)
-    return mapping.checked(description) if mapping is not None else map_bones(description)
+    mapping = shown(rig, description)
+    missing = [slot_label(joint) for joint in mapping.missing()]
+    if missing:
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        raise RigError(
+            f"{rig.name} has no bone for {', '.join(missing[:_LISTED])}{more}: choose it in the Bones panel, "
+            "or choose a humanoid armature"
+        )
+    return mapping.checked(description)
 
 
 def shown(rig: bpy.types.Object, description: RigDescription) -> BoneMapping:

@@ -76,7 +76,7 @@ def _placement(rig: bpy.types.Object) -> Iterator[Finding]:
 def _bones(rig: bpy.types.Object, description: RigDescription, mapping: BoneMapping) -> Iterator[Finding]:
     """Gaps and doubts in the bone map."""
     try:
-        mapping.checked(description)
+        bone_map.usable(rig, description)
     except RigError as error:
         yield Finding("error", str(error))
     unsure = [slot_label(row.joint) for row in mapping.rows if row.bones and row.confidence < _UNSURE]

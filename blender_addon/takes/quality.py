@@ -43,10 +43,10 @@ def rows(text: str) -> tuple[QualityRow, ...]:
     before, after = touch.get("gap_error_before_mm"), touch.get("gap_error_mm")
     if before and after:
         table.append(QualityRow("Touches off", _length(before["median"]), _length(after["median"])))
-        table.append(QualityRow("  worst of 20", _length(before["p95"]), _length(after["p95"])))
+        table.append(QualityRow("  worst 5 %", _length(before["p95"]), _length(after["p95"])))
     overlap = touch.get("overlap_mm")
     if overlap:
-        table.append(QualityRow("Overlap", _length(overlap["before"]), _length(overlap["after"])))
+        table.append(QualityRow("Overlap sum", _length(overlap["before"]), _length(overlap["after"])))
     return tuple(table)
 
 

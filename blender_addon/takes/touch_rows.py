@@ -19,8 +19,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from intermoe_engine.retarget.touch import PARTS, Contact, ContactList, saved_contacts, with_contacts
 from intermoe_engine.take import Take
 
-_SIDES = {"l_": "left ", "r_": "right "}
-_PARTS = tuple((part.name, f"{_SIDES.get(part.name[:2], '')}{part.label}".capitalize(), "") for part in PARTS)
+_SIDES = {"l_": " L", "r_": " R"}
+_PARTS = tuple((part.name, f"{part.label.capitalize()}{_SIDES.get(part.name[:2], '')}", "") for part in PARTS)
 LABELS = {name: label for name, label, _ in _PARTS}
 
 
@@ -67,7 +67,7 @@ class InterMoETouch(bpy.types.PropertyGroup):
 
     @property
     def label(self) -> str:
-        """ "Left hand – Right shoulder": A's part, then B's."""
+        """A's part, then B's: "Hand L – Chest"."""
         return f"{LABELS[self.part_a]} – {LABELS[self.part_b]}"
 
     def frame_of(self, seconds: float) -> int:

@@ -9,6 +9,8 @@ the armature object, which keeps it (`bone_map`).
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportArgumentType=false
 # pyright: reportOptionalMemberAccess=false, reportGeneralTypeIssues=false
 
+import re
+
 import bpy
 from bpy.props import CollectionProperty, FloatProperty, IntProperty, StringProperty
 
@@ -23,6 +25,7 @@ SURE, LIKELY = 0.75, 0.45
 """From these confidences on a row counts as sure, and as worth a look."""
 
 _CHAIN_PLACES = {"spine": 6, "neck": 4, **dict.fromkeys(TWIST_SLOTS, 3), **dict.fromkeys(FINGER_SLOTS, 4)}
+_ORDER = (*(joint for joint in SLOTS if joint != "root"), "root")  # what few rigs have comes last
 _filling = False
 
 
@@ -43,6 +46,11 @@ class InterMoEBoneRow(bpy.types.PropertyGroup):
     def part(self) -> str:
         """body, fingers or twist."""
         return "fingers" if self.joint in FINGER_SLOTS else "twist" if self.joint in TWIST_SLOTS else "body"
+
+    @property
+    def short_bone(self) -> str:
+        """The bone's name without the namespace that all bones of a rig share."""
+        return re.split(r"[:|]", self.bone)[-1]
 
     @property
     def required(self) -> bool:
@@ -122,7 +130,8 @@ def apply(settings: bpy.types.PropertyGroup, role: str, mapping: BoneMapping) ->
 def sentence(row: InterMoEBoneRow) -> str:
     """Why the row holds what it holds, and how sure that is."""
     if not row.bone:
-        return f"{row.name}: {row.reason or 'no bone'}" + ("; this one is needed" if row.required else "")
+        need = "this one is needed" if row.required else "it may stay empty"
+        return f"{row.name}: {row.reason or 'no bone'}; {need}"
     return f"{row.bone}: {row.reason} ({row.confidence:.0%} sure)"
 
 
@@ -131,7 +140,7 @@ def _fill(table: InterMoEBoneTable, rig: bpy.types.Object, mapping: BoneMapping)
     rows = {row.joint: row for row in mapping.rows}
     cells = [
         (joint, place)
-        for joint in SLOTS
+        for joint in _ORDER
         for place in range(max(_CHAIN_PLACES.get(joint, 1), len(rows[joint].bones) if joint in rows else 0))
     ]
     _filling = True
@@ -156,9 +165,13 @@ def _fill(table: InterMoEBoneTable, rig: bpy.types.Object, mapping: BoneMapping)
 
 
 def _label(joint: str, place: int) -> str:
+    """Short, with the side at the end as in Blender's own names: "Lower arm L", "Index finger 2 R"."""
+    if joint == "root":
+        return "Root control"
     name = slot_label(joint)
-    name = name[0].upper() + name[1:]
-    return f"{name} {place + 1}" if joint in CHAIN_SLOTS else name
+    side = {"left ": " L", "right ": " R"}.get(name[: name.find(" ") + 1], "")
+    name = name.partition(" ")[2] if side else name
+    return f"{name[0].upper()}{name[1:]}{f' {place + 1}' if joint in CHAIN_SLOTS else ''}{side}"
 
 
 def _edited(row: InterMoEBoneRow) -> None:

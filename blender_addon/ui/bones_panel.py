@@ -6,6 +6,8 @@
 
 import bpy
 
+from intermoe_engine.retarget import slot_label
+
 from . import bone_rows, rig_report
 from .text import characters_across, wrapped_labels
 
@@ -24,18 +26,15 @@ class INTERMOE_UL_bones(bpy.types.UIList):
 
     bl_idname = "INTERMOE_UL_bones"
 
-    def draw_item(self, context, layout, table, row, _icon, _active_data, _active_name, index=0) -> None:
-        settings = context.scene.intermoe
-        rig = bone_rows.rig_of(settings, settings.bones_of)
-        split = layout.split(factor=0.46, align=True)
+    def draw_item(self, _context, layout, _table, row, _icon, _active_data, _active_name, index=0) -> None:
+        split = layout.split(factor=0.5, align=True)
         left = split.row(align=True)
         why = left.operator("intermoe.show_bone", text="", icon=STATE_ICONS[row.state], emboss=False)
         why.index = index
         name = left.row()
         name.active = row.state != "empty"
         name.label(text=row.name)
-        if rig is not None and rig.data is not None:
-            split.prop_search(row, "bone", rig.data, "bones", text="", icon="BONE_DATA")
+        split.label(text=row.short_bone)
 
     def draw_filter(self, _context, _layout) -> None:
         """Nothing: see above."""
@@ -92,7 +91,7 @@ class INTERMOE_PT_bones(bpy.types.Panel):
             wrapped_labels(box, table.problem, across - 3, "ERROR")
         if table.rows and not table.is_stale(rig):
             _draw_search(layout, settings)
-            _draw_rows(layout, table, across)
+            _draw_rows(layout, rig, table, across)
         layout.operator("intermoe.check_rig", icon="VIEWZOOM")
         findings = rig_report.of(rig)
         if findings:
@@ -103,7 +102,7 @@ class INTERMOE_PT_bones(bpy.types.Panel):
 
 def summary(table: bpy.types.PropertyGroup) -> str:
     """What the animator should know of a character's bones while this panel is closed; mostly nothing."""
-    missing = [row.name.lower() for row in table.rows if row.state == "missing"]
+    missing = [slot_label(row.joint) for row in table.rows if row.state == "missing"]
     if missing:
         more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
         return f"{table.rig}: no bone for {', '.join(missing[:2])}{more}. Choose under Bones"
@@ -118,19 +117,19 @@ def _draw_source(layout, rig: bpy.types.Object, table: bpy.types.PropertyGroup) 
         row.operator("intermoe.reload_bones", icon="FILE_REFRESH")
         return
     origin = "Kept on the rig" if table.kept else f"Found by itself ({table.preset.replace('_', ' ')})"
-    row.label(text=origin, icon="PINNED" if table.kept else "AUTO")
+    row.label(text=origin, icon="PINNED" if table.kept else "BONE_DATA")
     row.operator("intermoe.find_bones", text="", icon="FILE_REFRESH")
     row.menu("INTERMOE_MT_bone_presets", text="", icon="PRESET")
 
 
-def _draw_rows(layout, table: bpy.types.PropertyGroup, across: int) -> None:
+def _draw_rows(layout, rig: bpy.types.Object, table: bpy.types.PropertyGroup, across: int) -> None:
     layout.template_list("INTERMOE_UL_bones", "", table, "rows", table, "active", rows=8)
     row = table.selected
     if row is not None:
+        line = layout.row(align=True)
+        line.prop_search(row, "bone", rig.data, "bones", text="", icon="BONE_DATA")
+        line.operator("intermoe.pick_bone", text="", icon="RESTRICT_SELECT_OFF")
         wrapped_labels(layout, bone_rows.sentence(row), across, STATE_ICONS[row.state])
-    buttons = layout.row(align=True)
-    buttons.operator("intermoe.pick_bone", icon="EYEDROPPER")
-    buttons.operator("intermoe.clear_bone", text="", icon="X")
     mirror = layout.row(align=True)
     mirror.operator("intermoe.mirror_bones", text="Right from Left", icon="MOD_MIRROR").target = "r"
     mirror.operator("intermoe.mirror_bones", text="Left from Right").target = "l"

@@ -157,7 +157,7 @@ def test_touches_are_shown_edited_and_fitted_again(scene: bpy.types.Scene) -> No
     session = drive()
     assert not session.failed, session.message
     assert (take.path, take.seed) == (path, seed)
-    assert [row.label for row in take.touches] == ["Right hand – Left hand"] and not touch_rows.edited(take)
+    assert [row.label for row in take.touches] == ["Hand R – Hand L"] and not touch_rows.edited(take)
     rows = json.loads(take.report)["touch"]["contacts"]
     assert len(rows) == 1 and rows[0]["gap_error_mm"] < rows[0]["gap_error_before_mm"]
     assert take.touches[0].gap == pytest.approx(rows[0]["gap_error_mm"])

@@ -64,7 +64,7 @@ def take(tmp_path: Path):
 
 
 def test_rows_say_the_same_as_the_engine(take) -> None:
-    assert [row.label for row in take.touches] == ["Right hand – Left hand", "Chest – Left hand"]
+    assert [row.label for row in take.touches] == ["Hand R – Hand L", "Chest – Hand L"]
     assert [(row.first_frame, row.last_frame) for row in take.touches] == [(23, 41), (59, 83)]
     assert take.touches[0].gap == 4.0 and take.touches[1].gap == -1.0
     assert touch_rows.contacts_of(take) == FOUND, "floor contacts and exact places included"
@@ -107,7 +107,7 @@ def test_add_and_remove(take) -> None:
     assert (added.first_frame, added.last_frame) == (35, 47)
     take.active_touch = 0
     bpy.ops.intermoe.remove_touch()
-    assert [row.label for row in take.touches] == ["Chest – Left hand", "Right hand – Left hand"]
+    assert [row.label for row in take.touches] == ["Chest – Hand L", "Hand R – Hand L"]
     take.active_touch = 0
     bpy.ops.intermoe.go_to_touch()
     assert bpy.context.scene.frame_current == 59
@@ -118,10 +118,10 @@ def test_markers_come_go_and_can_be_moved(take) -> None:
     scene.timeline_markers.new("mine", frame=5)
     bpy.ops.intermoe.touch_markers()
     frames = {marker.name: marker.frame for marker in scene.timeline_markers}
-    assert frames["Touch 1: Right hand – Left hand"] == 23 and frames["Touch 2 ends"] == 83
+    assert frames["Touch 1: Hand R – Hand L"] == 23 and frames["Touch 2 ends"] == 83
     assert touch_markers.read(scene) == 0
     scene.timeline_markers["Touch 2 ends"].frame = 95
-    scene.timeline_markers["Touch 1: Right hand – Left hand"].frame = 29
+    scene.timeline_markers["Touch 1: Hand R – Hand L"].frame = 29
     bpy.ops.intermoe.read_touch_markers()
     assert [(row.first_frame, row.last_frame) for row in take.touches] == [(29, 41), (59, 95)]
     bpy.ops.intermoe.touch_markers()
@@ -130,7 +130,7 @@ def test_markers_come_go_and_can_be_moved(take) -> None:
 
 def test_the_panel(take) -> None:
     text = drawn(touch_panel.INTERMOE_PT_touch)
-    assert "Right hand – Left hand" in text and "23 – 41" in text
+    assert "Hand R – Hand L" in text and "23 – 41" in text
     assert "Off by 0.4 cm" in text and "fit again" not in text
     take.touches[1].strength = 0.0
     assert "fit again" in drawn(touch_panel.INTERMOE_PT_touch)

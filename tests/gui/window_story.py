@@ -140,6 +140,7 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
         scene.frame_set((take.frame_start + take.frame_end) // 2)
     yield 2.0
     story.shot("panel_after")
+    yield from touches(story)
 
     with in_view():
         bpy.ops.ed.undo()
@@ -256,6 +257,37 @@ def bones(story: Story) -> Iterator[float]:
     fold(addon("ui.bones_panel").INTERMOE_PT_bones)
     session.say("")
     yield 0.5
+
+
+def touches(story: Story) -> Iterator[float]:
+    """The Touch panel: what the engine found, one touch more, and its markers."""
+    take = bpy.context.scene.intermoe_take
+    unfold(addon("ui.touch_panel").INTERMOE_PT_touch)
+    found = len(take.touches)
+    with in_view():
+        sidebar()[1].tag_redraw()
+    yield 1.0
+    story.shot("panel_touch")
+    with in_view():
+        bpy.ops.intermoe.add_touch("EXEC_DEFAULT", True)
+        bpy.ops.intermoe.touch_markers("EXEC_DEFAULT", True)
+        sidebar()[1].tag_redraw()
+    yield 1.0
+    story.shot("panel_touch_edited")
+    markers = len(bpy.context.scene.timeline_markers)
+    story.check(
+        "a touch more, two markers each", markers == 2 * (found + 1), f"{found} found, {markers} markers"
+    )
+    with in_view():
+        bpy.ops.ed.undo()
+        bpy.ops.ed.undo()
+    yield 0.5
+    take = bpy.context.scene.intermoe_take
+    story.check(
+        "undo takes marker and touch back",
+        len(take.touches) == found and not bpy.context.scene.timeline_markers,
+    )
+    fold(addon("ui.touch_panel").INTERMOE_PT_touch)
 
 
 def main() -> None:
