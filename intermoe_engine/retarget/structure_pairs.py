@@ -13,6 +13,13 @@ from .rig import RigDescription
 _SAMPLES = 12
 _MIRROR_TOLERANCE = 0.06
 """How far mirrored chains may deviate, as a share of the skeleton's size (scans are never symmetric)."""
+_STEP_TOLERANCE = 0.05
+_LONGEST = 20
+_MOST_ON_ONE_BONE, _MOST = 4, 20
+"""No limb has more bones, tip and twist bones included; no body needs more pairs to be looked at."""
+
+_Chains = tuple[tuple[int, ...], tuple[int, ...]]
+_Known = dict[tuple[int, int], tuple[float, _Chains]]
 
 
 @dataclass(frozen=True)
@@ -73,24 +80,28 @@ class LimbPair:
 
 
 def limb_pairs(tree: Tree) -> list[LimbPair]:
-    """All mirrored pairs of chains of three bones or more, on any bone."""
-    out = []
+    """Mirrored pairs of chains of three bones or more, on any bone, the longest first.
+
+    Of many on one bone (strands of hair) the longest few stand for all.
+    """
+    out: list[LimbPair] = []
+    known: _Known = {}
     for branch, children in enumerate(tree.rig.children):
+        here: list[LimbPair] = []
         long = [c for c in children if tree.reach[c] > 0.08 * tree.size]
         for k, a in enumerate(long):
             for b in long[k + 1 :]:
-                pair = _mirrored(tree, branch, a, b)
+                pair = _mirrored(tree, branch, a, b, known)
                 if pair is not None:
-                    out.append(pair)
-    return out
+                    here.append(pair)
+        out += sorted(here, key=lambda p: -p.length)[:_MOST_ON_ONE_BONE]
+    return sorted(out, key=lambda p: -p.length)[:_MOST]
 
 
-def _mirrored(tree: Tree, branch: int, a: int, b: int) -> LimbPair | None:
+def _mirrored(tree: Tree, branch: int, a: int, b: int, known: _Known) -> LimbPair | None:
     heads = tree.rig.heads
-    if not 0.8 < (tree.reach[a] + 1e-9) / (tree.reach[b] + 1e-9) < 1.25:
-        return None
-    chains = _descend(tree, a, b)
-    if len(chains[0]) < 3:
+    _, chains = _descend(tree, a, b, known)
+    if not 3 <= len(chains[0]) <= _LONGEST:
         return None
     sampled = [heads_along(heads[list(c)], np.linspace(0.0, 1.0, _SAMPLES)) for c in chains]
     apart = sampled[0] - sampled[1]
@@ -109,28 +120,26 @@ def _mirrored(tree: Tree, branch: int, a: int, b: int) -> LimbPair | None:
     return LimbPair(branch, chains, normal, float(middles.mean()), float(steps.sum()))
 
 
-def _descend(tree: Tree, a: int, b: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Both chains downwards, at every fork along the longest two branches that are alike.
+def _descend(tree: Tree, a: int, b: int, known: _Known, depth: int = 1) -> tuple[float, _Chains]:
+    """The longest two chains downwards from a and b whose steps are alike, and their common length.
 
     Bones on one side alone (a weapon) have no partner and are passed by.
     """
-    heads, reach, children = tree.rig.heads, tree.reach, tree.rig.children
-    chain_a, chain_b = [a], [b]
-    while True:
-        best, found = -1.0, None
-        for ca in children[a]:
+    if (a, b) not in known:
+        heads, children = tree.rig.heads, tree.rig.children
+        best, below = 0.0, ((), ())
+        for ca in children[a] if depth <= _LONGEST else ():
             for cb in children[b]:
                 step_a = float(np.linalg.norm(heads[ca] - heads[a]))
                 step_b = float(np.linalg.norm(heads[cb] - heads[b]))
-                length = min(step_a + reach[ca], step_b + reach[cb])
-                difference = abs(step_a - step_b) + abs(reach[ca] - reach[cb])
-                if difference < 0.06 * tree.size and length - difference > best:
-                    best, found = length - difference, (ca, cb)
-        if found is None:
-            return tuple(chain_a), tuple(chain_b)
-        a, b = found
-        chain_a.append(a)
-        chain_b.append(b)
+                if abs(step_a - step_b) > _STEP_TOLERANCE * tree.size:
+                    continue
+                length, chains = _descend(tree, ca, cb, known, depth + 1)
+                length += min(step_a, step_b) - 2 * abs(step_a - step_b)
+                if length > best or not below[0]:
+                    best, below = length, chains
+        known[a, b] = best, ((a, *below[0]), (b, *below[1]))
+    return known[a, b]
 
 
 def heads_along(points: np.ndarray, shares: np.ndarray | float) -> np.ndarray:
