@@ -2,7 +2,8 @@
 """What an animator would notice, in numbers: real pairs beside generated ones.
 
 `python -m training.scores --bundle B.zip --data DIR -o scores.json` generates one take for each held-out
-sentence (up to --takes) and measures it like windows of the held-out trials.
+sentence (up to --takes) and measures it like windows of the held-out trials. `intermoe evaluate` measures far
+more, on any prepared data.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import numpy as np
 
 from intermoe_engine.bundle import Bundle
 from intermoe_engine.generate import Engine, GenerateRequest
-from intermoe_engine.measures import low_toe_speeds, toe_floor
+from intermoe_engine.measures import toe_floor
 
 from .data.cmu import load_cmu_pair
 from .data.salsa_captions import salsa_captions, split_captions
+from .evaluation.proximity import hand_distances, pelvis_distances
+from .evaluation.quality import TOES, foot_slide, jerk, joint_speeds
 from .recipe import load_recipe
 
-FEET = [7, 10, 8, 11]
 FRAMES = 150
 
 
@@ -36,21 +38,17 @@ def pair_scores(positions: np.ndarray, fps: float = 30.0) -> dict[str, float]:
     floor. jerk_m_s3: mean length of the third derivative of all joints. speed_a, speed_b:
     mean speed of the joints, 0 for a frozen person.
     """
-    between = positions[0, :, 0] - positions[1, :, 0]
     pairs = np.linalg.norm(positions[0][:, :, None] - positions[1][:, None], axis=-1)
-    toes = positions[:, :, [10, 11]]
-    slide = np.concatenate([low_toe_speeds(person, fps) for person in toes])
-    jerk = np.linalg.norm(np.diff(positions, n=3, axis=1), axis=-1) * fps**3
-    joint_speed = np.linalg.norm(np.diff(positions, axis=1), axis=-1).mean(axis=(1, 2)) * fps
+    speeds = joint_speeds(positions, fps)
     return {
-        "distance_m": float(np.median(np.hypot(between[:, 0], between[:, 2]))),
+        "distance_m": float(np.median(pelvis_distances(positions))),
         "closest_m": float(pairs.min()),
-        "wrists_m": float(np.median(pairs[:, [20, 20, 21, 21], [20, 21, 20, 21]].min(axis=1))),
-        "slide_mm_s": float(slide.mean() * 1000),
-        "toe_m": float(np.mean([toe_floor(person) for person in toes])),
-        "jerk_m_s3": float(jerk.mean()),
-        "speed_a_m_s": float(joint_speed[0]),
-        "speed_b_m_s": float(joint_speed[1]),
+        "wrists_m": float(np.median(hand_distances(positions))),
+        "slide_mm_s": foot_slide(positions, fps),
+        "toe_m": float(np.mean([toe_floor(person[:, TOES]) for person in positions])),
+        "jerk_m_s3": jerk(positions, fps),
+        "speed_a_m_s": float(speeds[0]),
+        "speed_b_m_s": float(speeds[1]),
     }
 
 

@@ -101,6 +101,11 @@ class Collector:
                 parts.append(self.journal.part(f"clips_{sample:02d}_{start:06d}", make))
                 self.progress("clips", sample * len(self.plan.clips) + chosen.stop, total)
             joined.append({key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+        if self.embedder is not None:
+            captions = [caption for sample in self.plan.captions for caption in sample]
+            texts = self.embedder.texts(captions).reshape(self.plan.samples, len(self.plan.clips), -1)
+            for part, text in zip(joined, texts, strict=True):
+                part["text"] = text
         return joined
 
     def multimodality(self) -> np.ndarray | None:
@@ -161,8 +166,6 @@ class Collector:
             out[f"{DECODED}/figure/fit_error_mm"] = np.array([motion.fit_error_mm for motion in made])
             # The engine's own bones are constant; what drifts is what the model said.
             out[f"{DECODED}/figure/bone_drift_mm"] = np.array([motion.decoded_drift_mm for motion in made])
-        if self.embedder is not None:
-            out["text"] = self.embedder.texts(captions)
         return out
 
     def _measured(self, row: str, motions: list[PairMotion], captions: list[str]) -> Part:

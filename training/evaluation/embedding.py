@@ -18,6 +18,7 @@ from ..text.states import caption_states
 from .motion import PairMotion
 from .official import EvaluatorError
 
+_SENTENCES = 512  # encoded at a time: the frozen encoder is loaded for each
 FRAMES = 300
 """Motions are cut after, or filled with zeros to, this many frames, as published."""
 
@@ -51,12 +52,14 @@ class Embedder:
 
     @torch.inference_mode()
     def texts(self, captions: Sequence[str]) -> np.ndarray:
-        """Embeddings (N, E) float32 of sentences."""
+        """Embeddings (N, E) float32 of sentences; each different one is encoded once."""
+        different = list(dict.fromkeys(captions))
+        rows = {caption: row for row, caption in enumerate(different)}
+        encode = self._tokens if self._tokenizer is not None else self._states
         parts = [
-            self._sentences(captions[first : first + self._batch])
-            for first in range(0, len(captions), self._batch)
+            encode(different[first : first + _SENTENCES]) for first in range(0, len(different), _SENTENCES)
         ]
-        return torch.cat(parts).cpu().numpy()
+        return torch.cat(parts).cpu().numpy()[[rows[caption] for caption in captions]]
 
     @torch.inference_mode()
     def motions(self, motions: Sequence[PairMotion]) -> np.ndarray:
@@ -72,9 +75,12 @@ class Embedder:
             parts.append(self.evaluator.encode_motion(torch.from_numpy(padded), lengths))
         return torch.cat(parts).cpu().numpy()
 
-    def _sentences(self, captions: Sequence[str]) -> Tensor:
-        if self._tokenizer is not None:
-            return self.evaluator.encode_text(clip_ids(self._tokenizer, captions, self.evaluator.config))
+    def _tokens(self, captions: Sequence[str]) -> Tensor:
+        assert self._tokenizer is not None
+        ids = clip_ids(self._tokenizer, captions, self.evaluator.config)
+        return torch.cat([self.evaluator.encode_text(part) for part in ids.split(self._batch)])
+
+    def _states(self, captions: Sequence[str]) -> Tensor:
         encoded = caption_states(captions, self._text)
         if encoded.states.shape[-1] != self.evaluator.config.text_width:
             raise EvaluatorError(
@@ -82,7 +88,12 @@ class Embedder:
                 f"{self._text.encoder} gives {encoded.states.shape[-1]}; train the evaluator with it"
             )
         mask = np.arange(encoded.states.shape[1]) < encoded.lengths[:, None]
-        return self.evaluator.encode_sentence(torch.from_numpy(encoded.states), torch.from_numpy(mask))
+        parts = zip(
+            torch.from_numpy(encoded.states).split(self._batch),
+            torch.from_numpy(mask).split(self._batch),
+            strict=True,
+        )
+        return torch.cat([self.evaluator.encode_sentence(states, valid) for states, valid in parts])
 
 
 def layout_of(config: EvaluatorConfig) -> FeatureLayout:

@@ -16,7 +16,7 @@ from intermoe_engine import __version__
 from intermoe_engine.atomic import replacing
 from intermoe_engine.errors import RequestError
 
-from ..data.cache import PairCache
+from ..data.cache import FPS, PairCache
 from .collect import Collector, Progress, make_plan
 from .embedding import Embedder
 from .generation import MotionGenerator
@@ -70,6 +70,11 @@ def evaluate(
     """
     began = time.perf_counter()
     clips = chosen_clips(cache, settings)
+    rate = generator.engine.bundle.card.fps if generator is not None else FPS
+    if rate != FPS:
+        raise RequestError(
+            f"the bundle makes {rate:g} frames a second and the data have {FPS:g}; use another"
+        )
     modes_wanted = settings.multimodality if generator is not None and embedder is not None else (0, 0)
     plan = make_plan(
         cache,
@@ -86,6 +91,8 @@ def evaluate(
     modes = collector.multimodality()
     swaps = collector.role_swaps()
     notes: list[str] = []
+    if generator is not None and not generator.engine.bundle.card.text.encoder:
+        notes.append("The bundle has no text encoder: what it generates does not depend on the sentences.")
     protocol: dict[str, Any] = {}
     if embedder is None:
         notes.append("No evaluator was given: the published metrics are left out (--evaluator).")

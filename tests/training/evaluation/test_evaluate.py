@@ -16,6 +16,7 @@ from intermoe_engine.bundle import Bundle
 from intermoe_engine.cli.main import main
 from intermoe_engine.errors import RequestError
 from intermoe_engine.generate import Engine
+from intermoe_engine.representation import INTERHUMAN, INTERHUMAN_ROOT
 from intermoe_engine.rotations import quat_from_axis_angle, quat_multiply
 from intermoe_engine.skeleton import SMPL22
 from training.data.cache import CacheWriter, PairCache
@@ -27,7 +28,7 @@ from training.evaluation.generation import GeneratedMotion, MotionGenerator
 from training.evaluation.motion import PairMotion
 from training.model.evaluator import EvaluatorConfig, PairEvaluator
 
-FRAMES = 40
+FRAMES = 30
 CAPTIONS = (
     "the first person waves while the second person watches",
     "the second person waves while the first person watches",
@@ -167,7 +168,7 @@ def test_a_real_engine_end_to_end(
         "evaluate", "--bundle", str(tiny_bundle), "--data", str(cache.path), "--steps", "3", "--swaps", "1",
         "--evaluator", str(tmp_path / "evaluator.safetensors"), "--device", "cpu",
         "--tokenizer", str(tmp_path / "tokenizer.json"),
-        "--samples", "2", "--multimodality", "2", "3", "--repetitions", "5", "--limit", "4",
+        "--samples", "2", "--multimodality", "2", "2", "--repetitions", "5", "--limit", "2",
     ]  # fmt: skip
     assert main([*command, "-o", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr()
@@ -210,6 +211,29 @@ def test_an_interrupted_evaluation_goes_on(cache: PairCache, engine: Engine, tmp
     report = evaluate(cache, settings, whole, None, tmp_path)
     assert kept == 8 and len(made) == len(set(made)) == 12
     assert report["animator"] == evaluate(cache, settings, whole, None)["animator"]
+
+
+def test_features_are_those_of_training(cache: PairCache) -> None:
+    loaded = cache.load(1)
+    for layout in (INTERHUMAN, INTERHUMAN_ROOT):
+        np.testing.assert_allclose(
+            PairMotion.of_clip(loaded).features(layout), loaded.features(layout), atol=1e-6
+        )
+    np.testing.assert_allclose(
+        PairMotion.of_clip(loaded, 20).swapped().features(INTERHUMAN),
+        loaded.window(0, 20).swapped().features(INTERHUMAN),
+        atol=1e-6,
+    )
+
+
+def test_embeddings_do_not_depend_on_company(cache: PairCache, evaluator: PairEvaluator) -> None:
+    small, large = (Embedder(evaluator, tokenizer_json=tokenizer_json(), batch=n) for n in (1, 16))
+    motions = [PairMotion.of_clip(cache.load(i), frames) for i, frames in enumerate((30, 15, 20))]
+    np.testing.assert_allclose(small.motions(motions), large.motions(motions), atol=1e-5)
+    captions = [*CAPTIONS, CAPTIONS[0]]
+    np.testing.assert_allclose(small.texts(captions), large.texts(captions), atol=1e-5)
+    np.testing.assert_array_equal(large.texts(captions)[0], large.texts(captions)[3])
+    assert np.abs(np.diff(large.texts(CAPTIONS), axis=0)).max() > 1e-3
 
 
 def test_a_split_without_clips_is_refused(cache: PairCache, tmp_path: Path, capsys) -> None:
