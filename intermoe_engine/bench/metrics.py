@@ -14,7 +14,6 @@ from ..retarget.touch.body import Body, girths, source_points
 from ..retarget.touch.clearance import PartPairs, clearance
 from ..retarget.touch.parts import POINTS
 from ..retarget.touch.tracks import ContactTrack, contact_tracks
-from ..rotations import quat_between, quat_rotate
 from ..take import Take
 from .methods import Outcome
 
@@ -119,8 +118,7 @@ def _limbs(
                     free.append(angle[~busy])
                 first = SIDE_JOINTS[side][names[0]]
                 hinge = source.matrices[:, first] @ hinges[f"{side}_{names[0]}"][:, 2]
-                swung = quat_rotate(quat_between(*bones[0]), hinge)
-                wrong = _backward(bones[0][1], bones[1][1], swung)
+                wrong = _backward(bones[0][1], bones[1][1], result.hinges[owner][limb, side])
                 was = _backward(bones[0][0], bones[1][0], hinge)
                 backward.append(wrong > was + _BACKWARD)
     return np.concatenate(free), np.concatenate(everything), np.any(backward, axis=0).astype(float)

@@ -174,7 +174,7 @@ def shared_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def salsa(trials: tuple[str, ...] = ("03", "12"), seconds: float = 10.0) -> list[Take]:
+def salsa(trials: tuple[str, ...] = ("03", "12"), seconds: float = 6.0) -> list[Take]:
     """Captured salsa (CMU subjects 60 and 61), the first seconds of each trial; empty where the captures, or
     the training extra that reads them, are not there."""
     folder = shared_folder()

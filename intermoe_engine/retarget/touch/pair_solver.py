@@ -29,7 +29,8 @@ class SolverWeights:
     clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, leaning, reach,
     overlap, balance: weights of touches with a hand, of others, and of the other terms. leader: how many
     times more unwilling the leading person is. arm_time, trunk_time: seconds in which a correction comes and
-    goes. damping: of the first step, in unwillingnesses. A round must better the cost by the share of
+    goes. damping: of both stages' first steps, in
+    unwillingnesses. A round must better the cost by the share of
     `tolerance` and by `enough`, or it is the last. rounds_in_place, rounds_apart: at most so many, first for
     contacts alone, then with overlaps.
     """
@@ -47,11 +48,11 @@ class SolverWeights:
     leader: float = 6.0
     arm_time: float = 0.12
     trunk_time: float = 0.25
-    damping: float = 1.0
+    damping: tuple[float, float] = (1.0, 30.0)
     tolerance: float = 0.02
     enough: float = 1.0
     rounds_in_place: int = 8
-    rounds_apart: int = 10
+    rounds_apart: int = 14
 
     def unwillingness(self, arm_length: float) -> np.ndarray:
         """Weights (18,) of the variables, before squaring."""
@@ -109,10 +110,10 @@ def solve_pair(problem: PairProblem) -> np.ndarray:
     x = np.zeros((frames, 2 * VARIABLES))
     if problem.tracks:
         # Limbs first find their places: a limb on the wrong side of a body cannot be pushed out of it.
-        x = _descend(problem, x, None, stiff, smooth, w.rounds_in_place)
+        x = _descend(problem, x, None, stiff, smooth, w.damping[0], w.rounds_in_place)
     pairs = _near_pairs(problem, x) if problem.keep_apart else None
     if pairs is not None:
-        x = _descend(problem, x, pairs, stiff, smooth, w.rounds_apart)
+        x = _descend(problem, x, pairs, stiff, smooth, w.damping[1], w.rounds_apart)
     return np.stack(np.split(x, 2, axis=-1))
 
 
@@ -122,12 +123,13 @@ def _descend(
     pairs: tuple[PartPairs, np.ndarray] | None,
     stiff: np.ndarray,
     smooth: np.ndarray,
+    damping: float,
     rounds: int,
 ) -> np.ndarray:
     """Better variables (T, 36) than x, in at most so many rounds."""
     w = problem.weights
     diagonal = np.arange(len(stiff))
-    best, lowest, damping, worse = x, np.inf, w.damping, 4.0
+    best, lowest, worse = x, np.inf, 4.0
     blocks = gradient = np.zeros(0)
     for _ in range(rounds):
         terms = _Terms(problem, x, pairs)
@@ -151,7 +153,7 @@ def _descend(
 
 @dataclass(frozen=True)
 class _Term:
-    """Errors (N, R) with weights (N,) at frames (N,), each once. sides: (person, signed weights (N, 18) of
+    """Errors (N, R) with weights (N,) at frames (N,). sides: (person, signed weights (N, 18) of
     its points) whose sum is what the error is about; directions (N, R, 3) along which it is measured, or None
     for its three coordinates."""
 
@@ -183,22 +185,22 @@ class _Terms:
     def normal_equations(self) -> tuple[np.ndarray, np.ndarray]:
         """Blocks (T, 36, 36) and gradient (T, 36) of the cost, to first order in the errors."""
         frames = len(self.x[0])
-        blocks, gradient = np.zeros((frames, 2 * VARIABLES, 2 * VARIABLES)), np.zeros((frames, 2 * VARIABLES))
         slopes = [
             m.derivative(v, p) for m, v, p in zip(self.problem.models, self.x, self.points, strict=True)
         ]
         flat = [s.reshape(frames, len(POINTS), -1) for s in slopes]
+        rows, errors, at = [], [], []
         for term in self.terms:
-            rows = np.zeros((len(term.frames), 3, 2 * VARIABLES))
+            slope = np.zeros((len(term.frames), 3, 2 * VARIABLES))
             for owner, weights in term.sides:
                 mine = (weights[:, None] @ flat[owner][term.frames]).reshape(-1, 3, VARIABLES)
-                rows[..., owner * VARIABLES : (owner + 1) * VARIABLES] += mine
+                slope[..., owner * VARIABLES : (owner + 1) * VARIABLES] = mine
             if term.directions is not None:
-                rows = term.directions @ rows
-            weighed = np.swapaxes(rows * (term.weight**2)[:, None, None], -1, -2)
-            blocks[term.frames] += weighed @ rows
-            gradient[term.frames] += (weighed @ term.error[..., None])[..., 0]
-        return blocks, gradient
+                slope = term.directions @ slope
+            rows.append((slope * term.weight[:, None, None]).reshape(-1, 2 * VARIABLES))
+            errors.append((term.error * term.weight[:, None]).ravel())
+            at.append(np.repeat(term.frames, term.error.shape[1]))
+        return _gathered(np.concatenate(rows), np.concatenate(errors), np.concatenate(at), frames)
 
     def _contacts(self) -> Iterator[_Term]:
         problem = self.problem
@@ -246,17 +248,32 @@ class _Terms:
     def _overlaps(self, pairs: PartPairs, allowed: np.ndarray) -> Iterator[_Term]:
         now = clearance(pairs, self.bodies)
         deep = allowed - now.distance
-        for n in np.flatnonzero((deep > 1e-5).any(axis=0)):
-            frames = np.flatnonzero(deep[:, n] > 1e-5)
-            sides = []
-            for owner, part, along, sign in (
-                (pairs.owner_first[n], pairs.first[n], now.along_first, -1.0),
-                (pairs.owner_second[n], pairs.second[n], now.along_second, 1.0),
-            ):
-                share = along[frames, n][:, None]
-                sides.append((int(owner), sign * ((1 - share) * STARTS[part] + share * ENDS[part])))
-            firm = np.full(len(frames), self.problem.weights.overlap / self.problem.models[0].arm_length)
-            yield _Term(-deep[frames, n, None], firm, frames, sides, now.normal[frames, n][:, None])
+        frames, n = np.nonzero(deep > 1e-5)
+        if len(frames) == 0:
+            return
+        first = pairs.owner_first[n], pairs.first[n], now.along_first[frames, n], -1.0
+        second = pairs.owner_second[n], pairs.second[n], now.along_second[frames, n], 1.0
+        weights = np.zeros((2, len(frames), len(POINTS)))
+        for owner, part, along, sign in (first, second):
+            share = along[:, None]
+            weights[owner, np.arange(len(frames))] += sign * ((1 - share) * STARTS[part] + share * ENDS[part])
+        firm = np.full(len(frames), self.problem.weights.overlap / self.problem.models[0].arm_length)
+        directions = now.normal[frames, n][:, None]
+        yield _Term(-deep[frames, n, None], firm, frames, list(enumerate(weights)), directions)
+
+
+def _gathered(
+    rows: np.ndarray, errors: np.ndarray, frames: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normal equations (T, V, V), (T, V) of weighed rows (N, V) with errors (N,), each of one frame (N,)."""
+    order = np.argsort(frames, kind="stable")
+    frames = frames[order]
+    starts = np.searchsorted(frames, np.arange(count))
+    place = np.arange(len(frames)) - starts[frames]
+    padded = np.zeros((count, int(place.max(initial=0)) + 1, rows.shape[1] + 1))
+    padded[frames, place, :-1], padded[frames, place, -1] = rows[order], errors[order]
+    products = np.swapaxes(padded[..., :-1], -1, -2) @ padded
+    return products[..., :-1], products[..., -1]
 
 
 _NEAR = 0.15  # metres: a pair of parts farther apart does not come to overlap by the solve
