@@ -125,7 +125,10 @@ def _people(skeletons: Sequence[AnimatedSkeleton], options: LoaderOptions) -> li
     ]
     known_soles = [sole for sole in soles if sole is not None]
     people = on_the_floor(people, known_soles if len(known_soles) == len(people) else None)
-    return [on_human_bones(person) if is_stylised(person) else person for person in people]
+    if not any(is_stylised(person) for person in people):
+        return people
+    # Boots and seats of their size hold a cartoon's feet off the ground: it is found again without them.
+    return on_the_floor([on_human_bones(person) if is_stylised(person) else person for person in people])
 
 
 def _without_held_pose(skeletons: Sequence[AnimatedSkeleton]) -> list[AnimatedSkeleton]:

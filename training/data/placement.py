@@ -156,17 +156,32 @@ def is_stylised(person: Person) -> bool:
 def on_human_bones(person: Person) -> Person:
     """The same rotations on SMPL's proportions, for a person on the floor with stylised ones.
 
-    Legs keep their length, so that steps stay steps; the hips keep their height above the ankles' height in
-    standing, as the retargeter has it.
+    Legs keep their length, so that steps stay steps. The lowest of ankles and toes keeps its height above
+    where it is when the foot is flat, so that feet stand where they stood, whatever the boots were.
     """
     offsets = SMPL22.offsets * person.leg / Person(person.root, person.rotations, SMPL22.offsets).leg
-    hips = [SMPL22.index(name) for name in ("l_hip", "r_hip")]
-    feet = [SMPL22.index(name) for name in ("l_foot", "r_foot")]
+    hips = [SMPL22.index(f"{s}_hip") for s in "lr"]
     middle = person.root + quat_rotate(person.rotations[:, 0], person.offsets[hips].mean(axis=0))
-    ankles = [-float(bones[feet, 1].mean()) for bones in (offsets, person.offsets)]
-    middle = middle + [0.0, ankles[0] - ankles[1], 0.0]
     root = middle - quat_rotate(person.rotations[:, 0], offsets[hips].mean(axis=0))
-    return Person(root, person.rotations, offsets)
+    human = Person(root, person.rotations, offsets)
+    wanted = _clearance(person)
+    # Lying, boots sink in by their own size.
+    wanted = np.where(wanted < 0, wanted * _flat_ankle(human) / _flat_ankle(person), wanted)
+    root[:, 1] += wanted - _clearance(human)
+    return human
+
+
+def _flat_ankle(person: Person) -> float:
+    """Height in metres of the ankles above the floor when the feet are flat."""
+    return _TOE_HEIGHT - float(person.offsets[[SMPL22.index(f"{s}_foot") for s in "lr"], 1].mean())
+
+
+def _clearance(person: Person) -> Array:
+    """Metres (T,) from a flat foot on the floor to the lowest of ankles and toes."""
+    ankles = [SMPL22.index(f"{s}_ankle") for s in "lr"]
+    heights = person.positions()[..., 1]
+    above = [heights[:, ankles] - _flat_ankle(person), heights[:, _TOES] - _TOE_HEIGHT]
+    return np.concatenate(above, axis=1).min(axis=1)
 
 
 def moved(person: Person, x: float, z: float, turn_degrees: float) -> Person:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,19 @@ class SceneClip:
     action: str
     skeleton: AnimatedSkeleton
 
+    def is_called(self, name: str) -> bool:
+        """Whether a name means this clip: ACTION or ARMATURE/ACTION, with or without what precedes a "|"."""
+        names = {self.action, self.action.rpartition("|")[2]}
+        return name in names | {f"{self.armature}/{action}" for action in names}
 
-def read_scene(path: Path, fps: float, timeout: float = TIMEOUT) -> list[SceneClip]:
-    """Every clip of every armature in a file, sampled at `fps` from its first key on.
 
-    Raises DataError where Blender is not at hand, cannot read the file or takes longer than `timeout`.
+def read_scene(
+    path: Path, fps: float, timeout: float = TIMEOUT, clips: Iterable[str] = ()
+) -> list[SceneClip]:
+    """Every clip of every armature in a file, or those that are asked for (see `SceneClip.is_called`).
+
+    They are sampled at `fps` from their first key on. Raises DataError where Blender is not at hand, cannot
+    read the file or takes longer than `timeout` seconds.
     """
     if importlib.util.find_spec("bpy") is None:
         raise DataError(
@@ -48,7 +56,7 @@ def read_scene(path: Path, fps: float, timeout: float = TIMEOUT) -> list[SceneCl
     script = Path(__file__).with_name("scene_script.py")
     with tempfile.TemporaryDirectory(prefix="intermoe-scene-") as folder:
         output = Path(folder) / "clips.npz"
-        command = [sys.executable, str(script), str(output), repr(float(fps)), str(path.resolve())]
+        command = [sys.executable, str(script), str(output), repr(float(fps)), str(path.resolve()), *clips]
         # The folder of a script goes first on the path of modules, and may hide standard ones.
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
         try:

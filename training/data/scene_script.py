@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run in a Blender process of its own: OUT.npz FPS FILE writes every clip of every armature in a file.
+"""Run in a Blender process of its own: OUT.npz FPS FILE [CLIP…] writes clips of the armatures in a file.
 
 A script, not a module: it imports nothing of the project. Numbers are in Blender's world axes (z up, metres).
 For armature i: `i.name`, `i.bones` (N,), `i.parents` (N,), `i.deform` (N,), `i.clips` (C,); for its clip j
 `i.j.rest` (N, 4, 4), `i.j.lengths` (N,) (the rest pose placed where the armature is in the first frame) and
-`i.j.pose` (T, N, 4, 4). FILE is .glb, .gltf or .fbx.
+`i.j.pose` (T, N, 4, 4). FILE is .glb, .gltf or .fbx. CLIP is an action's name, with or without what comes
+before a "|", or ARMATURE/ACTION; without any, every clip is written.
 """
 # bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
 # pyright: reportAttributeAccessIssue=false
@@ -84,6 +85,12 @@ def clips_of(rig, rigs):
     return found
 
 
+def wanted(rig, action, asked):
+    """Whether a clip is among those asked for."""
+    names = {action.name, action.name.rpartition("|")[2]}
+    return not asked or not asked.isdisjoint(names | {f"{rig.name}/{name}" for name in names})
+
+
 def matrices(bones, name):
     """A matrix of each bone (N, 4, 4)."""
     flat = np.empty(len(bones) * 16, dtype=np.float32)
@@ -120,7 +127,7 @@ def sample(rig, action, slot, fps):
 
 
 def main(arguments):
-    output, fps, path = arguments
+    output, fps, path, *asked = arguments
     arrays = {}
     with contextlib.redirect_stdout(sys.stderr):
         load(path, float(fps))
@@ -128,7 +135,7 @@ def main(arguments):
         for i, rig in enumerate(rigs):
             bones = rig.data.bones
             index = {bone.name: n for n, bone in enumerate(bones)}
-            clips = clips_of(rig, rigs)
+            clips = [clip for clip in clips_of(rig, rigs) if wanted(rig, clip[0], set(asked))]
             arrays[f"{i}.name"] = np.array(rig.name)
             arrays[f"{i}.bones"] = np.array(list(index), dtype=str)
             arrays[f"{i}.parents"] = np.array([index[b.parent.name] if b.parent else -1 for b in bones])

@@ -13,7 +13,8 @@ A file with exactly two animated characters is a pair without a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,13 +56,13 @@ def clips(path: Path, options: LoaderOptions) -> Iterator[PairClip | Rejected]:
     rows = _rows(path, options)
     if not rows:
         rows = [PairRow(file.stem, file.name, file.name) for file in _files(path)]
-    scenes = _Scenes(path, options)
+    rows = [row for row in rows if options.wants(row.name)]
+    scenes = _Scenes(path, options, rows)
     for row in rows:
-        if options.wants(row.name):
-            try:
-                yield _pair(row, scenes, options)
-            except (OSError, ValueError, EngineError) as error:
-                yield Rejected(row.name, " ".join(str(error).split()), SOURCE)
+        try:
+            yield _pair(row, scenes, options)
+        except (OSError, ValueError, EngineError) as error:
+            yield Rejected(row.name, " ".join(str(error).split()), SOURCE)
 
 
 def singles(path: Path, options: LoaderOptions) -> Iterator[SingleClip | Rejected]:
@@ -88,23 +89,32 @@ class _Scenes:
 
     _KEPT = 3
 
-    def __init__(self, path: Path, options: LoaderOptions) -> None:
+    def __init__(self, path: Path, options: LoaderOptions, rows: Iterable[PairRow] = ()) -> None:
         self.path, self.options = path, options
         self._read: dict[Path, list[SceneClip]] = {}
+        # Only what the table takes from a file is sampled; all of it where a cell does not say.
+        self._asked: dict[Path, set[str]] = {}
+        for cell in (cell for row in rows for cell in (row.file_a, row.file_b)):
+            with suppress(DataError):  # which is raised again when the row's turn comes
+                self._asked.setdefault(self._file(cell), set()).add(cell.partition("#")[2])
 
     def read(self, file: Path) -> list[SceneClip]:
+        """The clips of a file that the table asks for, or all where it does not say."""
         if file not in self._read:
             while len(self._read) >= self._KEPT:
                 self._read.pop(next(iter(self._read)))
-            self._read[file] = read_scene(file, self.options.fps)
+            asked = self._asked.get(file, set())
+            clips = () if "" in asked else sorted(asked)
+            self._read[file] = read_scene(file, self.options.fps, clips=clips)
         return self._read[file]
 
     def of_cell(self, cell: str) -> tuple[Path, list[SceneClip], str]:
         """The file of a table's cell, its clips that the cell fits, and what the cell asks for."""
-        name, _, asked = cell.partition("#")
-        file = resolve(self.path, name, SUFFIXES, self.options.captions)
-        found = self.read(file)
-        return file, [clip for clip in found if not asked or _fits(clip, asked)], asked
+        file, asked = self._file(cell), cell.partition("#")[2]
+        return file, [clip for clip in self.read(file) if not asked or clip.is_called(asked)], asked
+
+    def _file(self, cell: str) -> Path:
+        return resolve(self.path, cell.partition("#")[0], SUFFIXES, self.options.captions)
 
 
 def _pair(row: PairRow, scenes: _Scenes, options: LoaderOptions) -> PairClip | Rejected:
@@ -134,13 +144,6 @@ def _only(file: Path, found: list[SceneClip], asked: str) -> SceneClip:
         which = f"{len(found)} clips called {asked}" if asked else _listing(found)
         raise DataError(f"{file.name} has {which}; name one as {file.name}#ARMATURE/CLIP")
     return found[0]
-
-
-def _fits(clip: SceneClip, asked: str) -> bool:
-    armature, slash, action = asked.rpartition("/")
-    if slash and armature == clip.armature:
-        asked = action
-    return asked in (clip.action, clip.action.rpartition("|")[2])
 
 
 def _listing(found: list[SceneClip]) -> str:
