@@ -133,6 +133,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"bundle: {bundle.card.name} · device: {generator.engine.device}", file=sys.stderr)
         try:
             report = evaluate(cache, settings, generator, embedder, args.output / "parts", bar)
+        except KeyboardInterrupt:
+            print(f"\nthe same command goes on from {args.output / 'parts'}", file=sys.stderr)
+            raise
         finally:
             bar.close()
     paths = write_report(report, args.output)

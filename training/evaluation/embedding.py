@@ -64,13 +64,15 @@ class Embedder:
     @torch.inference_mode()
     def motions(self, motions: Sequence[PairMotion]) -> np.ndarray:
         """Embeddings (N, E) float32 of pair motions, each in its own canonical frame."""
+        official = self.evaluator.config.text == "tokens"
         parts = []
         for first in range(0, len(motions), self._batch):
             batch = motions[first : first + self._batch]
             lengths = torch.tensor([min(motion.frames, FRAMES) for motion in batch])
             padded = np.zeros((len(batch), FRAMES, 2 * self.layout.size), dtype=np.float32)
             for row, motion in enumerate(batch):
-                features = motion.features(self.layout)[:, :FRAMES]
+                # The official evaluator has only seen people who were put on the floor separately.
+                features = motion.features(self.layout, floor_each=official)[:, :FRAMES]
                 padded[row, : features.shape[1]] = np.concatenate(list(features), axis=-1)
             parts.append(self.evaluator.encode_motion(torch.from_numpy(padded), lengths))
         return torch.cat(parts).cpu().numpy()

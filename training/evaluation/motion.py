@@ -54,8 +54,15 @@ class PairMotion:
         """Person B becomes person A."""
         return PairMotion(self.positions[::-1], self.rotations[::-1], self.fps)
 
-    def features(self, layout: FeatureLayout) -> np.ndarray:
-        """Features (2, T, F) float32 in the canonical frame of person A's first frame."""
+    def features(self, layout: FeatureLayout, floor_each: bool = False) -> np.ndarray:
+        """Features (2, T, F) float32 in the canonical frame of person A's first frame.
+
+        floor_each: put each person's lowest joint on the floor, as the published preprocessing does, which
+        loses the height of a lift. Contact flags are those of the motion as it is.
+        """
         turn, shift = canonical_transform(self.positions[0])
         positions, rotations = move_rigidly(self.positions, self.rotations, turn, shift)
-        return features_from_motion(positions, rotations, foot_contacts(positions, self.fps), layout)
+        contacts = foot_contacts(positions, self.fps)
+        if floor_each:
+            positions = positions - positions[..., 1].min(axis=(1, 2))[:, None, None, None] * [0.0, 1.0, 0.0]
+        return features_from_motion(positions, rotations, contacts, layout)

@@ -226,6 +226,15 @@ def test_features_are_those_of_training(cache: PairCache) -> None:
     )
 
 
+def test_the_official_evaluator_sees_each_person_on_the_floor(cache: PairCache, embedder: Embedder) -> None:
+    motion = PairMotion.of_clip(cache.load(0))
+    lifted = replace(motion, positions=motion.positions + np.array([0, 0.5])[:, None, None, None] * UP)
+    floored = lifted.features(INTERHUMAN, floor_each=True)[..., 1:66:3]
+    np.testing.assert_allclose(floored.min(axis=(1, 2)), 0, atol=1e-6)
+    assert lifted.features(INTERHUMAN)[1, ..., 1:66:3].min() > 0.4
+    np.testing.assert_allclose(embedder.motions([lifted]), embedder.motions([motion]), atol=1e-5)
+
+
 def test_embeddings_do_not_depend_on_company(cache: PairCache, evaluator: PairEvaluator) -> None:
     small, large = (Embedder(evaluator, tokenizer_json=tokenizer_json(), batch=n) for n in (1, 16))
     motions = [PairMotion.of_clip(cache.load(i), frames) for i, frames in enumerate((30, 15, 20))]
