@@ -160,7 +160,8 @@ class DenoiserRecipe(ScheduleRecipe):
     windows 0: each clip once in each view, longer clips in several pieces. one_length: every batch has one
     random length, for captions that hold for any part of a clip; otherwise windows keep their own.
     text_rate: the text head's learning rate in parts of the denoiser's; at the full rate its post-norm
-    layers come to say the same of every sentence.
+    layers come to say the same of every sentence. claim_steps: steps before all others in which the text head
+    learns what sentences claim (salsa alone).
     """
 
     min_frames: int
@@ -168,6 +169,7 @@ class DenoiserRecipe(ScheduleRecipe):
     windows: int = 0
     one_length: bool = False
     text_rate: float = 1.0
+    claim_steps: int = 0
     dropout: float = 0.1
     condition_drop: float = 0.1
     capacity_bias_step: float = 0.001

@@ -23,6 +23,7 @@ from .batches.pieces import Pieces, random_pieces, whole_pieces
 from .batches.stream import Share, generator
 from .batches.text_store import TextStore, open_texts
 from .batches.windows import PersonWindows, WindowChooser
+from .claims import teach_claims
 from .data.salsa_captions import salsa_captions, split_captions
 from .denoiser_training import Conditioned, DenoiserTraining, prediction_errors, sample_latents
 from .fit.averaging import AveragedWeights
@@ -196,6 +197,15 @@ def train_denoiser(space: Workspace) -> None:
     held_pieces = denoiser_pieces(space, held_out=True)
     held_out = captioned_latents(space, model.vae, held_pieces, held_out=True)
     trained = Conditioned(model)
+    if recipe.claim_steps:
+        if space.recipe.data.kind != "salsa":
+            raise RecipeError("[denoiser] claim_steps works on the salsa captures alone; remove it")
+        captions = split_captions(salsa_captions())[0]
+        _, texts = captions_of(space, pieces, held_out=False)
+        read = teach_claims(
+            trained, captions, texts, recipe.claim_steps, (space.recipe.seed, DENOISER_STAGE, 97)
+        )
+        print(f"text head: claims read right {read}", flush=True)
     if model.denoiser.filter is not None:
         key = (space.recipe.seed, DENOISER_STAGE, 98)
         people = windows_of_people(source(key, 1).latents, LAGS + 8, key)
