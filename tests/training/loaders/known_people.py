@@ -160,6 +160,31 @@ def on_skeleton(
     )
 
 
+def with_split_bones(skeleton: FileSkeleton, bones: Sequence[str]) -> FileSkeleton:
+    """The skeleton with one more bone halfway to each of `bones`, taking half of its rotation."""
+    names, parents = list(skeleton.names), list(skeleton.parents)
+    heads, local = list(skeleton.heads), list(np.moveaxis(skeleton.local_turns, 1, 0))
+    for name in bones:
+        bone = names.index(name)
+        half = Rotation.from_rotvec(Rotation.from_matrix(local[bone]).as_rotvec() / 2).as_matrix()
+        heads.append((heads[bone] + heads[parents[bone]]) / 2)
+        names.append(f"{name}5")
+        parents.append(parents[bone])
+        parents[bone] = len(names) - 1
+        local[bone] = half
+        local.append(half)
+    positions = [skeleton.positions[:, 0]] * len(names)
+    turns = [local[0]] * len(names)
+    done = {0}
+    while len(done) < len(names):  # parents are not before their children any more
+        for bone, parent in enumerate(parents):
+            if bone not in done and parent in done:
+                turns[bone] = turns[parent] @ local[bone]
+                positions[bone] = positions[parent] + turns[parent] @ (heads[bone] - heads[parent])
+                done.add(bone)
+    return FileSkeleton(names, parents, np.stack(heads), np.stack(positions, axis=1), np.stack(turns, axis=1))
+
+
 def a_pose() -> dict[str, Rotation]:
     """Arms 45 degrees down, legs a little apart."""
     out = {}

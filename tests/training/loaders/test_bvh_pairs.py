@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.training.loaders.known_people import (
     CHARACTER,
+    JOINT,
     MIXAMO,
     SMPL,
     FileSkeleton,
@@ -19,6 +20,7 @@ from tests.training.loaders.known_people import (
     degrees_apart,
     known_pair,
     on_skeleton,
+    with_split_bones,
     write_bvh,
 )
 from training.data.checks import DataError, Rejected, check
@@ -75,6 +77,22 @@ def test_known_motion_to_the_millimetre(tmp_path, names, rest, axes, unit, extra
     apart[:, :, 0] = 0.0  # the root carries the heading
     assert apart.max() < 2.5
     assert np.abs(clip.rest_offsets - TRUTH.offsets).max() < 0.012
+
+
+def test_five_spine_bones(tmp_path):
+    """More bones than SMPL's spine has: hips, arms and head stay within a millimetre all the same."""
+    skeletons = [on_skeleton(TRUTH, person, MIXAMO, unit=0.01) for person in (0, 1)]
+    truth = [with_split_bones(skeleton, ["Spine1", "Spine2"]) for skeleton in skeletons]
+    write_pair(tmp_path, MIXAMO)
+    for person in (0, 1):
+        write_bvh(tmp_path / f"p{person}.bvh", truth[person], TRUTH.fps)
+    clip = load(tmp_path)
+    for person in (0, 1):
+        for joint, bone in MIXAMO.items():
+            if not joint.startswith("spine"):
+                expected = truth[person].positions[:, truth[person].names.index(bone)] * 0.01
+                error = clip.positions()[person, :, JOINT[joint]] - expected
+                assert np.linalg.norm(error, axis=-1).max() < 1e-3, joint
 
 
 def test_unknown_units_give_adults_legs_and_scale_overrides(tmp_path):
