@@ -16,7 +16,14 @@ from typing import Any
 import bpy
 import numpy as np
 
-from intermoe_engine.retarget import PairRetarget, RetargetSettings, RigDescription, RigMotion, retarget_pair
+from intermoe_engine.retarget import (
+    BoneMapping,
+    PairRetarget,
+    RetargetSettings,
+    RigDescription,
+    RigMotion,
+    retarget_pair,
+)
 from intermoe_engine.take import Take
 
 from ..rigs import bone_map
@@ -59,16 +66,18 @@ def key_pair(
     rigs: tuple[bpy.types.Object, bpy.types.Object],
     name: str,
     settings: RetargetSettings | None = None,
+    maps: tuple[BoneMapping | None, BoneMapping | None] = (None, None),
 ) -> KeyedPair:
     """Retarget `take`, at its own frame rate, onto both armatures and key them from START_FRAME on.
 
-    name: of the actions, which get the suffixes _A and _B. The scene's frame range becomes the take's.
+    name: of the actions, which get the suffixes _A and _B. maps: None takes the bone map that the rig keeps,
+    else the one that is found. The scene's frame range becomes the take's.
     Raises RigError, KeyframeError.
     """
     a, b = (read_rig(rig) for rig in rigs)
     # A rig that keeps a bone map, made in the extension's panel, is mapped by it here too.
-    maps = [bone_map.kept(rig) for rig in rigs]
-    result = retarget_pair(take, a, b, maps[0], maps[1], settings)
+    map_a, map_b = (given or bone_map.kept(rig) for given, rig in zip(maps, rigs, strict=True))
+    result = retarget_pair(take, a, b, map_a, map_b, settings)
     for rig, motion, role in zip(rigs, result.actors, "AB", strict=True):
         if rig.animation_data is not None:
             rig.animation_data.use_nla = False  # strips of the file would show through the new action

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from intermoe_engine.atomic import replacing
+from intermoe_engine.retarget import BoneMapping, RetargetSettings
+from intermoe_engine.retarget.settings import LEADERS
 from intermoe_engine.take import Take
 
 from .console import Console, run_and_leave
@@ -25,6 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     if args.output.exists() and not args.output.is_dir():
         raise ValueError(f"{args.output} is a file; give a folder with -o")
 
+    settings = RetargetSettings(leads=args.leads)
+    maps = [None if path is None else BoneMapping.load(path) for path in (args.map_a, args.map_b)]
+
     console = Console()
     from . import pair as pairs
     from .rig_files import add_rig, split_name
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         pairs.new_scene(take.fps)
         rigs = (add_rig(args.rig_a), add_rig(args.rig_b))
     with console.stage("retarget", f"{take.frames} frames retargeted and keyed"):
-        pair = pairs.key_pair(take, rigs, args.take.stem)
+        pair = pairs.key_pair(take, rigs, args.take.stem, settings, (maps[0], maps[1]))
     with pairs.all_or_nothing(args.output) as folder:
         with console.stage("export", "FBX files and scene written"):
             files = pairs.export_pair(pair, folder)
@@ -89,6 +94,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", metavar="FILE.json", type=Path, help="default: DIR/report.json")
     parser.add_argument(
         "--fps", type=float, metavar="F", help="frame rate of the files (default: the take's)"
+    )
+    for role in "ab":
+        parser.add_argument(
+            f"--map-{role}",
+            metavar="FILE.json",
+            type=Path,
+            help=f"bone map of {role.upper()}, as the extension exports it (default: the rig's own)",
+        )
+    parser.add_argument(
+        "--leads", choices=LEADERS, default="share", help="who keeps the pose where one has to give way"
     )
     return parser
 

@@ -32,6 +32,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="F", help="frame rate of the files (default: the take's)"
     )
+    for role in ("a", "b"):
+        parser.add_argument(
+            f"--map-{role}",
+            metavar="FILE",
+            type=Path,
+            help=f"bone map (JSON) of person {role.upper()} (default: the one kept on the rig, else found)",
+        )
+    parser.add_argument(
+        "--leads",
+        choices=("share", "A", "B"),
+        help="who keeps the pose where one has to give way to stay in touch (default: share)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
         command += ["--report", str(args.report)]
     if args.fps is not None:
         command += ["--fps", str(args.fps)]
+    for option in ("map_a", "map_b", "leads"):
+        if (value := getattr(args, option)) is not None:
+            command += [f"--{option.replace('_', '-')}", str(value)]
     environment = dict(os.environ)
     root = Path(__file__).resolve().parents[2]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))

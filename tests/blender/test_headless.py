@@ -15,6 +15,9 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from blender_addon.headless import render  # noqa: E402
+from blender_addon.rigs.bone_edit import Cell, with_bone  # noqa: E402
+from blender_addon.rigs.reading import read_rig  # noqa: E402
+from intermoe_engine.retarget import map_bones  # noqa: E402
 from intermoe_engine.take import Take  # noqa: E402
 from tests.blender.synthetic import swaying_take  # noqa: E402
 
@@ -86,10 +89,15 @@ def test_rigs_of_two_files_and_another_frame_rate(
 
 
 def test_one_file_and_one_armature_for_both(take: Path, mannequin_file: Path, tmp_path: Path) -> None:
-    rig = f"{mannequin_file}:Terra"
-    done = retarget(take, "--rig-a", rig, "--rig-b", rig, "-o", tmp_path / "out")
+    """A's bones by a file that leaves the neck out, B's found."""
+    rig, neckless = f"{mannequin_file}:Terra", tmp_path / "map.json"
+    bpy.ops.wm.open_mainfile(filepath=str(mannequin_file))
+    with_bone(map_bones(read_rig(bpy.data.objects["Terra"])), Cell("neck"), "").save(neckless)
+    options = ("--map-a", neckless, "--leads", "B")
+    done = retarget(take, "--rig-a", rig, "--rig-b", rig, "-o", tmp_path / "out", *options)
     assert done.returncode == 0, done.stderr
     numbers = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [actor["rows_empty"] for actor in numbers["retarget"]["actors"]] == [["neck"], []]
     assert all(check["max_error_mm"] < 0.1 for check in numbers["fbx"].values())
     # each plays its own part: the two stand apart
     assert numbers["distance"]["hips_min_m"] > 0.5
