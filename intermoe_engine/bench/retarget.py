@@ -20,6 +20,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--rigs", metavar="DIR", type=Path, help="folder of rig descriptions (JSON), paired in turn"
     )
     parser.add_argument("--take", metavar="NAME", action="append", help="only these takes (may be repeated)")
+    parser.add_argument(
+        "--pair", metavar="A + B", action="append", help="only these pairs of rigs (may be repeated)"
+    )
     parser.add_argument("--no-salsa", action="store_true", help="scripted takes alone")
     parser.add_argument(
         "--sheets", metavar="DIR", type=Path, help="draw contact sheets (PNG) into this folder"
@@ -32,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import replacing
     from .retarget_table import retarget_table
 
-    text = retarget_table(args.rigs, args.take, not args.no_salsa)
+    text = retarget_table(args.rigs, args.take, not args.no_salsa, args.pair)
     print(text)
     if args.output is not None:
         with replacing(args.output) as temporary:

@@ -45,8 +45,11 @@ def bench_takes(names: list[str] | None, with_salsa: bool) -> list[Take]:
     return takes
 
 
-def retarget_table(rigs_folder: Path | None, names: list[str] | None, with_salsa: bool) -> str:
-    """Markdown: one row for each pair of rigs and method, all takes pooled, then the times."""
+def retarget_table(
+    rigs_folder: Path | None, names: list[str] | None, with_salsa: bool, only: list[str] | None = None
+) -> str:
+    """Markdown: one row for each pair of rigs and method, all takes pooled, then the times. only: pairs by
+    name, as "A + B". Raises RequestError."""
     takes = bench_takes(names, with_salsa)
     built = built_rigs()
     pairs = [(f"{a} + {b}", built[a], built[b]) for a, b in PAIRS]
@@ -56,6 +59,11 @@ def retarget_table(rigs_folder: Path | None, names: list[str] | None, with_salsa
             raise RequestError(f"{rigs_folder} holds no rig description (.json); save some there first")
         others = rigs[1:] + rigs[:1]
         pairs += [(f"{a} + {b}", x, y) for (a, x), (b, y) in zip(rigs, others, strict=True)]
+    unknown = set(only or ()) - {name for name, _, _ in pairs}
+    if unknown:
+        names_there = ", ".join(repr(name) for name, _, _ in pairs)
+        raise RequestError(f"no pair is called {unknown.pop()!r}; use {names_there}")
+    pairs = [pair for pair in pairs if only is None or pair[0] in only]
     lines = [
         f"Takes: {', '.join(take.prompt for take in takes)}.",
         "",

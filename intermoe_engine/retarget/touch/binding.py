@@ -91,7 +91,8 @@ def pose_model(actor: ActorRetarget) -> PoseModel:
         hinges,
         arm_reach,
         leg_reach,
-        _arm_length(points),
+        _length(points, ("shoulder", "elbow", "wrist")),
+        _length(points, ("hip", "knee", "ankle")),
     )
 
 
@@ -132,9 +133,10 @@ def _continued(out: np.ndarray, taken: np.ndarray, a: int, b: int, c: int) -> np
     return out[:, b] + ratio[:, None] * (taken[:, c] - taken[:, b])
 
 
-def _arm_length(points: np.ndarray) -> float:
+def _length(points: np.ndarray, names: tuple[str, ...]) -> float:
+    """Length in metres of a limb, mean of both sides."""
     total = 0.0
     for s in SIDES:
-        ids = [POINTS.index(f"{s}_{n}") for n in ("shoulder", "elbow", "wrist")]
+        ids = [POINTS.index(f"{s}_{n}") for n in names]
         total += float(np.linalg.norm(np.diff(points[0, ids], axis=0), axis=-1).sum())
     return total / 2

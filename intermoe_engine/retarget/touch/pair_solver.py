@@ -20,6 +20,11 @@ from .pose_model import COLLAR, LEAN, SHIFT, VARIABLES, WRIST, PoseModel
 from .smooth_system import second_difference_energy, solve_smooth
 from .tracks import ContactTrack
 
+MOST_LEAN = np.radians(50.0)
+"""Radians by which a trunk may bend beyond the take's pose."""
+MOST_SHIFT = 0.3
+"""Share of the leg's length by which a pelvis may leave its place."""
+
 
 @dataclass(frozen=True)
 class SolverWeights:
@@ -27,12 +32,11 @@ class SolverWeights:
 
     wrist, collar, shift, lift, lean: unwillingness to move a wrist from its shoulder, a shoulder on its
     clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, leaning, reach,
-    overlap, balance: weights of touches with a hand, of others, and of the other terms. leader: how many
-    times more unwilling the leading person is. arm_time, trunk_time: seconds in which a correction comes and
-    goes. damping: of both stages' first steps, in
-    unwillingnesses. A round must better the cost by the share of
-    `tolerance` and by `enough`, or it is the last. rounds_in_place, rounds_apart: at most so many, first for
-    contacts alone, then with overlaps.
+    overlap, limit, balance: weights of touches with a hand, of others, and of the other terms. leader: how
+    many times more unwilling the leading person is. arm_time, trunk_time: seconds in which a correction comes
+    and goes. damping: of both stages' first steps, in unwillingnesses. A round must better the cost by the
+    share of `tolerance` and by `enough`, or it is the last. rounds_in_place, rounds_apart: at most so many,
+    first for contacts alone, then with overlaps.
     """
 
     wrist: float = 1.0
@@ -44,6 +48,7 @@ class SolverWeights:
     leaning: float = 40.0
     reach: float = 100.0
     overlap: float = 60.0
+    limit: float = 150.0
     balance: float = 1.0
     leader: float = 6.0
     arm_time: float = 0.12
@@ -155,13 +160,14 @@ def _descend(
 class _Term:
     """Errors (N, R) with weights (N,) at frames (N,). sides: (person, signed weights (N, 18) of
     its points) whose sum is what the error is about; directions (N, R, 3) along which it is measured, or None
-    for its three coordinates."""
+    for its three coordinates. direct (N, R, 36): derivatives by the variables themselves, instead of both."""
 
     error: np.ndarray
     weight: np.ndarray
     frames: np.ndarray
     sides: list[tuple[int, np.ndarray]]
     directions: np.ndarray | None = None
+    direct: np.ndarray | None = None
 
 
 class _Terms:
@@ -174,7 +180,7 @@ class _Terms:
         self.x = np.split(x, 2, axis=-1)
         self.points = [m.at(v) for m, v in zip(problem.models, self.x, strict=True)]
         self.bodies = problem.bodies(self.points)
-        self.terms = [*self._contacts(), *self._reach(), *self._balance()]
+        self.terms = [*self._contacts(), *self._reach(), *self._balance(), *self._limits()]
         if pairs is not None:
             self.terms += self._overlaps(*pairs)
 
@@ -191,16 +197,35 @@ class _Terms:
         flat = [s.reshape(frames, len(POINTS), -1) for s in slopes]
         rows, errors, at = [], [], []
         for term in self.terms:
-            slope = np.zeros((len(term.frames), 3, 2 * VARIABLES))
-            for owner, weights in term.sides:
-                mine = (weights[:, None] @ flat[owner][term.frames]).reshape(-1, 3, VARIABLES)
-                slope[..., owner * VARIABLES : (owner + 1) * VARIABLES] = mine
-            if term.directions is not None:
-                slope = term.directions @ slope
+            slope = self._slope(term, flat) if term.direct is None else term.direct
             rows.append((slope * term.weight[:, None, None]).reshape(-1, 2 * VARIABLES))
             errors.append((term.error * term.weight[:, None]).ravel())
             at.append(np.repeat(term.frames, term.error.shape[1]))
         return _gathered(np.concatenate(rows), np.concatenate(errors), np.concatenate(at), frames)
+
+    @staticmethod
+    def _slope(term: _Term, flat: list[np.ndarray]) -> np.ndarray:
+        out = np.zeros((len(term.frames), 3, 2 * VARIABLES))
+        for owner, weights in term.sides:
+            mine = (weights[:, None] @ flat[owner][term.frames]).reshape(-1, 3, VARIABLES)
+            out[..., owner * VARIABLES : (owner + 1) * VARIABLES] = mine
+        return out if term.directions is None else term.directions @ out
+
+    def _limits(self) -> Iterator[_Term]:
+        """How far a trunk bends and a pelvis goes: better not reached than reached oddly."""
+        for owner, model in enumerate(self.problem.models):
+            firm = self.problem.weights.limit
+            ways = ((LEAN, MOST_LEAN, firm), (SHIFT, MOST_SHIFT * model.leg_length, firm / model.leg_length))
+            for variables, most, weight in ways:
+                vector = self.x[owner][:, variables]
+                size = np.linalg.norm(vector, axis=-1)
+                frames = np.flatnonzero(size > most)
+                if len(frames):
+                    direct = np.zeros((len(frames), 1, 2 * VARIABLES))
+                    columns = slice(owner * VARIABLES + variables.start, owner * VARIABLES + variables.stop)
+                    direct[:, 0, columns] = (vector / np.maximum(size, 1e-9)[:, None])[frames]
+                    beyond = (size - most)[frames, None]
+                    yield _Term(beyond, np.full(len(frames), weight), frames, [], direct=direct)
 
     def _contacts(self) -> Iterator[_Term]:
         problem = self.problem

@@ -52,6 +52,7 @@ class PoseModel:
     arm_reach: dict[str, tuple[np.ndarray, np.ndarray]]
     leg_reach: dict[str, np.ndarray]
     arm_length: float
+    leg_length: float
 
     @property
     def frames(self) -> int:
