@@ -85,6 +85,12 @@ class INTERMOE_PT_bones(bpy.types.Panel):
             return
         table = bone_rows.table_of(settings, settings.bones_of)
         _draw_source(layout, rig, table)
+        layout.operator("intermoe.check_rig", icon="CHECKMARK")
+        findings = rig_report.of(rig)
+        if findings:
+            column = layout.box().column(align=True)
+            for finding in findings:
+                wrapped_labels(column, finding.text, across - 3, _LEVEL_ICONS[finding.level])
         if table.problem:
             box = layout.box()
             box.alert = True
@@ -92,12 +98,6 @@ class INTERMOE_PT_bones(bpy.types.Panel):
         if table.rows and not table.is_stale(rig):
             _draw_search(layout, settings)
             _draw_rows(layout, rig, table, across)
-        layout.operator("intermoe.check_rig", icon="VIEWZOOM")
-        findings = rig_report.of(rig)
-        if findings:
-            column = layout.box().column(align=True)
-            for finding in findings:
-                wrapped_labels(column, finding.text, across - 3, _LEVEL_ICONS[finding.level])
 
 
 def summary(table: bpy.types.PropertyGroup) -> str:

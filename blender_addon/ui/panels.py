@@ -168,7 +168,7 @@ def _draw_cast(
     for role in cast.ROLES:
         notice = bones_panel.summary(bone_rows.table_of(settings, role))
         if notice:
-            wrapped_labels(layout, notice, characters_across(context), "BONE_DATA")
+            wrapped_labels(layout, notice, characters_across(context), "ERROR")
 
 
 def _draw_time(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 STORY = Path(__file__).with_name("window_story.py")
 SIZE = (1600, 1000)
-IMAGES = ("panel_before.png", "panel_during.png", "panel_after.png")
+IMAGES = ("panel_before.png", "panel_during.png", "panel_after.png", "panel_bones.png", "panel_touch.png")
 
 
 def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: float) -> int:
