@@ -8,16 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shape import (
-    FINGERS,
-    Build,
-    Capsule,
-    Disc,
-    body_capsules,
-    hand_capsules,
-    joint_gaps,
-    landmarks,
-)
+from .flesh import body_capsules, hand_capsules, joint_gaps
+from .primitives import Capsule, Disc
+from .shape import FINGERS, Build, landmarks
 from .surface_nets import snap_to_surface, surface_nets
 
 SHELL, JOINT, VISOR = 0, 1, 2

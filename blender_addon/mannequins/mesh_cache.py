@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 PACKAGED = _HERE / "meshes"
 """Where the zip carries built meshes."""
 
-_SOURCES = ("shape.py", "mesh.py", "surface_nets.py")
+_SOURCES = ("shape.py", "primitives.py", "flesh.py", "mesh.py", "surface_nets.py")
 _DTYPES = {
     "vertices": np.float32,
     "quads": np.int32,
