@@ -9,6 +9,7 @@ to pose the decoded rotations.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -59,11 +60,11 @@ class MotionLayout:
 
     def joint_positions(self, features: Tensor) -> Tensor:
         """(..., stored or size) -> (..., J, 3)."""
-        return features[..., self.positions.reshape(-1)].unflatten(-1, (self.joints, 3))
+        return by_joint(features, self.positions)
 
     def posed(self, features: Tensor, offsets: Tensor) -> Tensor:
         """Joints (..., J, 3) relative to the root by forward kinematics of stored features (..., stored)."""
-        sixd = features[..., self.sixd.reshape(-1)].unflatten(-1, (self.joints, 6))
+        sixd = by_joint(features, self.sixd)
         matrices = matrices_from_rows(sixd) if self.sixd_of_rows else matrices_from_sixd(sixd)
         return forward_joints(matrices, offsets, self.parents)
 
@@ -76,17 +77,18 @@ class MotionLayout:
         if self.contacts:
             return features[..., list(self.contacts)] > 0.5
         feet = self.joint_positions(features)[..., list(CONTACT_JOINTS), :]
-        velocities = features[..., self.velocities[list(CONTACT_JOINTS)].reshape(-1)].unflatten(-1, (4, 3))
+        velocities = by_joint(features, self.velocities)[..., list(CONTACT_JOINTS), :]
         height = feet[..., 1]
         low = height < height.amin(dim=(-2, -1), keepdim=True) + _NEAR_FLOOR
         return low & (velocities.square().sum(-1) < _STILL_SQUARED_STEP)
 
     def mirrored(self, features: Tensor) -> Tensor:
         """Features (..., stored) of the motion in a mirror at x = 0; exact."""
-        columns, signs = self._mirror_columns()
-        return features[..., columns] * torch.from_numpy(signs).to(features.dtype)
+        columns, signs = self._mirror_columns
+        return features.index_select(-1, columns) * signs
 
-    def _mirror_columns(self) -> tuple[np.ndarray, np.ndarray]:
+    @cached_property
+    def _mirror_columns(self) -> tuple[Tensor, Tensor]:
         columns, signs = np.arange(self.stored), np.ones(self.stored)
         swap = list(self.mirror)
         for table, sign in (
@@ -99,7 +101,7 @@ class MotionLayout:
         if self.contacts:
             flags = np.array(self.contacts)
             columns[flags] = flags[[2, 3, 0, 1]]
-        return columns, signs
+        return torch.from_numpy(columns), torch.from_numpy(signs.astype(np.float32))
 
     def canonical(self, windows: Tensor, reference: Tensor | None = None) -> Tensor:
         """Windows (B, 2, T, stored) in the frame of person A at frame 0 of `reference` (default: itself).
@@ -122,18 +124,21 @@ class MotionLayout:
         if self.origin is not None:
             shift = shift - torch.stack([torch.zeros_like(y), y, torch.zeros_like(y)], dim=-1)
             shift = shift + torch.tensor(self.origin)
-        out[..., self.positions.reshape(-1)] += shift.repeat(1, self.joints)[:, None, None]
+        by_joint(out, self.positions).add_(shift[:, None, None, None])
         return out
 
     def _turn(self, windows: Tensor, cos: Tensor, sin: Tensor) -> None:
         """Turn about the vertical, in place, by angles with these (B,) cos and sin."""
-        c, s = cos[:, None, None, None], sin[:, None, None, None]
-        vectors = np.concatenate([self.positions, self.velocities])
-        rows = self.sixd[0].reshape(3, 2)  # the root's two columns, stored row by row, turn as vectors do
-        pairs = ((vectors[:, 0], vectors[:, 2]), (rows[0], rows[2]))
-        for first, second in pairs:
-            x, z = windows[..., first], windows[..., second]
-            windows[..., first], windows[..., second] = c * x + s * z, -s * x + c * z
+        root = by_joint(windows, self.sixd[:1]).unflatten(-1, (3, 2))
+        pairs = [(root[..., 0, :], root[..., 2, :])]  # its two columns, stored row by row, turn as vectors do
+        for table in (self.positions, self.velocities):
+            vectors = by_joint(windows, table)
+            pairs.append((vectors[..., 0], vectors[..., 2]))
+        for x, z in pairs:
+            c, s = (value.reshape(-1, *[1] * (x.ndim - 1)) for value in (cos, sin))
+            turned = c * x + s * z, c * z - s * x
+            x.copy_(turned[0])
+            z.copy_(turned[1])
 
     def features(self, clip: PairClip) -> np.ndarray:
         """What is stored of a clip, in the clip's own frame: (2, T, stored) float32."""
@@ -149,6 +154,19 @@ class MotionLayout:
             return np.array(clip.rest_offsets)
         body = generic_body()
         return np.stack([body.with_person(person).offsets for person in clip.rest_offsets])
+
+
+def by_joint(features: Tensor, table: np.ndarray) -> Tensor:
+    """Features (..., F) by a table of columns (J, K): (..., J, K), a view where the table is regular."""
+    joints, width = table.shape
+    first = int(table[0, 0])
+    stride = int(table[1, 0]) - first if joints > 1 else width
+    regular = first + stride * np.arange(joints)[:, None] + np.arange(width)
+    if not np.array_equal(table, regular):
+        return features[..., table.reshape(-1)].unflatten(-1, (joints, width))
+    if stride == width:
+        return features[..., first : first + joints * width].unflatten(-1, (joints, width))
+    return features[..., : joints * stride].unflatten(-1, (joints, stride))[..., first : first + width]
 
 
 def _interhuman(name: str, size: int) -> MotionLayout:

@@ -136,7 +136,7 @@ def fit(
             broadcast_buffers=False,
             gradient_as_bucket_view=not devices.cuda,
         )
-    if devices.cuda:
+    if devices.cuda and settings.precision != "32":
         torch.set_float32_matmul_precision("high")
     curves = Curves(name, steps, run, settings.log, settings.score, settings.strip, score, draw)
     trainer = pl.Trainer(
