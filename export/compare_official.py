@@ -23,8 +23,6 @@ import torch
 
 from export.bundle_writer import ExportError
 from export.clip_text import ClipSentenceEncoder
-from export.clip_tokenizer import clip_tokenizer, find_merges, read_merges
-from export.clip_weights import load_clip
 from export.official_bundle import OfficialFiles
 from export.official_release import load_release
 from intermoe_engine.bundle import Bundle, BundleError
@@ -35,6 +33,9 @@ from intermoe_engine.runtime.session import load_graph
 from intermoe_engine.runtime.text import TextEncoder, unconditional
 from training.model import GaussianDiffusion, TextHead
 from training.model.config import FRAMES_PER_LATENT
+from training.text.clip_tokenizer import clip_tokenizer, find_merges, read_merges
+from training.text.clip_weights import load_clip
+from training.weights import WeightsError
 
 _JOINT_NUMBERS = 66  # at the beginning of the features
 
@@ -64,7 +65,7 @@ def compare_bundles(
 ) -> list[Comparison]:
     """Sample `frames` frames of `prompt` in torch, and with each bundle of these files.
 
-    Raises ExportError, BundleError, EngineError.
+    Raises ExportError, WeightsError, BundleError, EngineError.
     """
     release = load_release(files.denoiser, files.vae, files.config, files.stats)
     model, config = release.model, release.model.config
@@ -162,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bundles = [Bundle.open(path) for path in options.bundle]
         results = compare_bundles(files, bundles, options.prompt, options.frames, options.seed, options.steps)
-    except (BundleError, ExportError) as error:
+    except (BundleError, ExportError, WeightsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps([asdict(result) for result in results], indent=1))

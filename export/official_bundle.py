@@ -19,9 +19,7 @@ from tokenizers import Tokenizer
 from export import parity
 from export.bundle_writer import ExportError, bundle_card, check_new, stats_file, write_bundle
 from export.captions import CAPTIONS
-from export.clip_text import CONTEXT, ClipSentenceEncoder, clip_text_graph
-from export.clip_tokenizer import clip_tokenizer, find_merges, read_merges, tokenizer_json
-from export.clip_weights import load_clip
+from export.clip_text import ClipSentenceEncoder, clip_text_graph
 from export.denoiser_graph import denoiser_graph
 from export.external_weights import SUFFIX, ExternalWeights
 from export.graph_builder import Precision
@@ -29,6 +27,9 @@ from export.official_release import STATISTICS, OfficialRelease, load_release
 from export.run import Log
 from export.vae_graphs import vae_decoder_graph, vae_encoder_graph
 from intermoe_engine.skeleton import SMPL22
+from training.text.clip_tokenizer import clip_tokenizer, find_merges, read_merges, tokenizer_json
+from training.text.clip_tower import CONTEXT
+from training.text.clip_weights import load_clip
 
 OfficialPrecision = Literal["fp32", "fp16"]
 LICENCE = (
@@ -66,8 +67,8 @@ def import_official(
     """Make a bundle at `output` (.zip, or a folder that does not exist yet).
 
     precision: how large weights are stored; arithmetic is float32 in any case. description: entries of the
-    card to replace, such as id, name or licence. Raises ExportError, ParityError or BundleError; nothing is
-    written then.
+    card to replace, such as id, name or licence. Raises ExportError, WeightsError, ParityError or
+    BundleError; nothing is written then.
     """
     output = Path(output)
     check_new(output)

@@ -14,8 +14,8 @@ import yaml
 from torch import Tensor
 
 from export.bundle_writer import ExportError
-from export.tensor_files import read_tensors
 from training.model import InterMoE, load_official_state
+from training.weights import read_tensors
 
 STATISTICS = ("global_mean.npy", "global_std.npy")
 
@@ -45,7 +45,7 @@ class OfficialRelease:
 def load_release(denoiser: Path, vae: Path, config: Path, stats: Path) -> OfficialRelease:
     """Read and check every file. The weights stay mapped from the disk.
 
-    Raises ExportError, naming whatever is missing, misshapen or unknown.
+    Raises ExportError or WeightsError, naming whatever is missing, misshapen or unknown.
     """
     facts = read_sampling_facts(config)
     mean, std = read_statistics(stats)

@@ -23,11 +23,11 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from export.clip_text import ClipText, ClipTextConfig
 from export.random_bundle import standing_statistics
 from training.model import InterMoE, ModelConfig
 from training.model.denoiser import sinusoidal_table
 from training.model.skeleton_graph import adjacency, pool_matrix, unpool_matrix
+from training.text.clip_tower import ClipText, ClipTextConfig
 
 SMALL = ModelConfig(
     vae_channels=8,
@@ -145,7 +145,11 @@ def write_transformers_folder(folder: Path, clip: Mapping[str, Tensor]) -> None:
 
 
 def _draw(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
-    """Weights of a size that keeps the signal alive and makes the experts choose, by the key alone."""
+    """Weights by the key alone, of a size that keeps the signal alive and makes the experts choose.
+
+    The denoiser's are as large as torch starts linear layers. With larger ones its fifty calls in a row are
+    chaotic, as no trained denoiser is, and every rounding error grows until it drowns the sample.
+    """
     generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{key}".encode()))
     values = torch.randn(shape, generator=generator)
     leaf = key.rsplit(".", 1)[-1]
@@ -159,7 +163,7 @@ def _draw(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
         return values.mul_(0.1)
     if len(shape) >= 2:
         fan_in = shape[1] if key.endswith("dist.weight") else int(np.prod(shape[1:]))
-        return values.div_(fan_in**0.5)
+        return values.mul_((0.58 if key.startswith("denoiser.") else 1.0) / fan_in**0.5)
     if leaf == "weight":  # of a LayerNorm
         return values.mul_(0.1).add_(1.0)
     return values.mul_(0.1)

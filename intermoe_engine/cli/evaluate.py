@@ -181,13 +181,12 @@ def _embedder(args: argparse.Namespace, bundle: Bundle | None) -> Embedder | Non
     if path.suffix == ".safetensors":
         evaluator = load_evaluator(path, args.evaluator_heads)
     else:
-        from export.bundle_writer import ExportError
-        from export.tensor_files import read_tensors
+        from training.weights import WeightsError, read_tensors
 
         try:
             # Reads checkpoints too in which other objects lie beside the weights, without running them.
             evaluator = load_official_evaluator(read_tensors(path), args.evaluator_heads)
-        except ExportError as error:
+        except WeightsError as error:
             raise EngineError(str(error)) from error
     tokenizer = args.tokenizer.read_bytes() if args.tokenizer is not None else None
     if tokenizer is None and bundle is not None and "tokenizer.json" in bundle.card.files:

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         from export.bundle_writer import ExportError
         from export.official_bundle import OfficialFiles, import_official
         from export.parity import ParityError
+        from training.weights import WeightsError
     except ImportError as error:
         raise EngineError(
             f'{error.name or error} is not installed; run: pip install "intermoe-blender[cpu,train]"'
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     files = OfficialFiles(args.denoiser, args.vae, args.config, args.stats, args.clip, args.clip_merges)
     try:
         path = import_official(files, args.output, args.precision, log=print)
-    except (ExportError, ParityError) as error:
+    except (ExportError, ParityError, WeightsError) as error:
         raise EngineError(str(error)) from error
     print(path)
     return 0

@@ -15,13 +15,14 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from export import parity  # noqa: E402
-from export.bundle_writer import ExportError  # noqa: E402
-from export.clip_text import ClipSentenceEncoder, ClipText, ClipTextConfig, clip_text_graph  # noqa: E402
-from export.clip_weights import load_clip  # noqa: E402
+from export.clip_text import ClipSentenceEncoder, clip_text_graph  # noqa: E402
 from export.external_weights import ExternalWeights  # noqa: E402
 from export.random_bundle import random_model  # noqa: E402
 from export.random_release import SMALL, random_clip, write_transformers_folder  # noqa: E402
-from tests.export.clip_reference import reference_module  # noqa: E402
+from tests.training.clip_reference import reference_module  # noqa: E402
+from training.text.clip_tower import ClipText, ClipTextConfig  # noqa: E402
+from training.text.clip_weights import load_clip  # noqa: E402
+from training.weights import WeightsError  # noqa: E402
 
 CONFIG = ClipTextConfig(vocabulary=600, width=128, layers=3)
 END = CONFIG.vocabulary - 1
@@ -99,31 +100,31 @@ def test_other_towers_are_refused_by_name(state: dict[str, Tensor], tmp_path: Pa
 
     save(ln_final__weight=None, transformer__resblocks__1__ln_1__bias=torch.ones(5))
     with pytest.raises(
-        ExportError, match=r"missing 1: ln_final\.weight; misshapen 1: .*1\.ln_1\.bias is \(5,\)"
+        WeightsError, match=r"missing 1: ln_final\.weight; misshapen 1: .*1\.ln_1\.bias is \(5,\)"
     ):
         load_clip(path)
     save(transformer__resblocks__1__odd=torch.ones(5))
-    with pytest.raises(ExportError, match=r"unexpected 1: transformer\.resblocks\.1\.odd"):
+    with pytest.raises(WeightsError, match=r"unexpected 1: transformer\.resblocks\.1\.odd"):
         load_clip(path)
     save(token_embedding__weight=None)
-    with pytest.raises(ExportError, match=r"lacks token_embedding\.weight"):
+    with pytest.raises(WeightsError, match=r"lacks token_embedding\.weight"):
         load_clip(path)
     save(visual__positional_embedding=torch.ones(257, 4))
-    with pytest.raises(ExportError, match="336px"):
+    with pytest.raises(WeightsError, match="336px"):
         load_clip(path)
     folder = tmp_path / "folder"
     write_transformers_folder(folder, state)
     (folder / "config.json").write_text('{"text_config": {"hidden_act": "gelu"}}')
-    with pytest.raises(ExportError, match="activation gelu"):
+    with pytest.raises(WeightsError, match="activation gelu"):
         load_clip(folder)
-    with pytest.raises(ExportError, match="holds neither"):
+    with pytest.raises(WeightsError, match="holds neither"):
         load_clip(tmp_path)
     # One of three projections lost: the layer cannot be put together.
     (folder / "config.json").unlink()
     weights = load_file(folder / "model.safetensors")
     del weights["text_model.encoder.layers.0.self_attn.k_proj.weight"]
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(ExportError, match=r"missing 1: transformer\.resblocks\.0\.attn\.in_proj_weight"):
+    with pytest.raises(WeightsError, match=r"missing 1: transformer\.resblocks\.0\.attn\.in_proj_weight"):
         load_clip(folder)
 
 

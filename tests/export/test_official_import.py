@@ -15,7 +15,6 @@ import yaml
 torch = pytest.importorskip("torch")
 
 from export.bundle_writer import ExportError  # noqa: E402
-from export.clip_tokenizer import find_merges  # noqa: E402
 from export.compare_official import Comparison, compare_bundles  # noqa: E402
 from export.official_bundle import OfficialFiles, OfficialPrecision, import_official  # noqa: E402
 from export.official_release import load_release, read_sampling_facts, read_statistics  # noqa: E402
@@ -23,6 +22,8 @@ from export.random_release import SIZES, write_release  # noqa: E402
 from intermoe_engine.bundle import Bundle  # noqa: E402
 from intermoe_engine.cli.main import main  # noqa: E402
 from intermoe_engine.generate import Engine, GenerateRequest  # noqa: E402
+from training.text.clip_tokenizer import find_merges  # noqa: E402
+from training.weights import WeightsError  # noqa: E402
 
 PROMPT = "It’s the fencers’ turn 🤺: two people BOW to each other."
 
@@ -52,7 +53,7 @@ def arguments(files: OfficialFiles, output: Path) -> list[str]:
 def merges() -> None:
     try:
         find_merges(Path("clip.pt"), None)
-    except ExportError as error:
+    except WeightsError as error:
         pytest.skip(str(error))
 
 
@@ -84,7 +85,7 @@ def check(results: list[Comparison]) -> None:
     assert exact.text_error < 1e-4 and exact.latent_error < 1e-3
     assert exact.mean_joint_mm < 0.1
     # Half precision is really in use, and what it moves stays far below what anybody sees.
-    assert exact.mean_joint_mm < half.mean_joint_mm < 5.0
+    assert exact.mean_joint_mm < half.mean_joint_mm < 1.0
 
 
 def test_the_bundles_sample_what_torch_samples(small: Path, bundles: dict[OfficialPrecision, Bundle]) -> None:
@@ -180,7 +181,8 @@ def test_a_vae_file_of_another_training_is_told_and_not_used(copy: Path) -> None
 
 
 def test_a_denoiser_file_without_vae_takes_it_from_the_other(copy: Path) -> None:
-    expected = load_release(*_paths(copy)).model.state_dict()
+    # Cloned, as the weights stay mapped from the file that is about to be written anew.
+    expected = {k: v.clone() for k, v in load_release(*_paths(copy)).model.state_dict().items()}
 
     def strip(state: dict[str, Any]) -> None:
         for key in [key for key in state if key.startswith("model.vae.")]:

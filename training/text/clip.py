@@ -10,6 +10,10 @@ import numpy as np
 import torch
 
 from ..recipe import RecipeError
+from ..weights import WeightsError
+from .clip_tokenizer import clip_tokenizer, find_merges, read_merges
+from .clip_tower import CONTEXT
+from .clip_weights import load_clip
 
 _BATCH = 64
 
@@ -20,12 +24,6 @@ def clip_states(captions: Sequence[str], weights: str) -> tuple[np.ndarray, np.n
     weights: OpenAI's ViT-L-14-336px.pt or a Transformers folder. Raises RecipeError where it is not there
     or holds something else.
     """
-    # The tower lives with the export, which puts it into bundles; only training by CLIP needs it here.
-    from export.bundle_writer import ExportError
-    from export.clip_text import CONTEXT
-    from export.clip_tokenizer import clip_tokenizer, find_merges, read_merges
-    from export.clip_weights import load_clip
-
     path = Path(weights)
     if not weights or not path.exists():
         raise RecipeError(
@@ -35,7 +33,7 @@ def clip_states(captions: Sequence[str], weights: str) -> tuple[np.ndarray, np.n
     try:
         tower = load_clip(path)
         tokenizer = clip_tokenizer(read_merges(find_merges(path, None)))
-    except ExportError as error:
+    except WeightsError as error:
         raise RecipeError(str(error)) from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(CONTEXT)

@@ -10,22 +10,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from export.bundle_writer import ExportError
-from export.clip_text import ClipTextConfig
-from export.clip_tokenizer import find_merges
-from export.clip_weights import load_clip
 from export.official_release import load_release
 from export.random_release import random_clip, write_transformers_folder
 from tests.training.trainer.tiny_run import train, write_cache, write_recipe
 from training.recipe import RecipeError, TextRecipe
+from training.text.clip_tokenizer import find_merges
+from training.text.clip_tower import ClipTextConfig
+from training.text.clip_weights import load_clip
 from training.text.states import caption_states
+from training.weights import WeightsError
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         find_merges(Path("clip.pt"), None)
-    except ExportError as error:
+    except WeightsError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("clip")
     write_transformers_folder(folder, random_clip(ClipTextConfig(width=64, layers=1)))

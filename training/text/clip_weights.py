@@ -11,9 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from export.bundle_writer import ExportError
-from export.clip_text import ClipText
-from export.tensor_files import read_tensors
+from ..weights import WeightsError, read_tensors
+from .clip_tower import ClipText
 
 _FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
 _PATCHES_336 = (336 // 14) ** 2 + 1
@@ -37,16 +36,16 @@ def load_clip(path: Path) -> ClipText:
     """The text tower in `path`: OpenAI's .pt, a checkpoint with `clip_transformer.*`, or a Transformers
     folder.
 
-    Raises ExportError with what is missing or does not fit.
+    Raises WeightsError with what is missing or does not fit.
     """
     tensors = _folder_tensors(path) if path.is_dir() else read_tensors(path)
     for name in _VISION_POSITIONS:
         if name in tensors and tensors[name].shape[0] != _PATCHES_336:
-            raise ExportError(f"{path} is another CLIP than InterMoE was trained with; give ViT-L/14@336px")
+            raise WeightsError(f"{path} is another CLIP than InterMoE was trained with; give ViT-L/14@336px")
     try:
         return ClipText.from_state(text_tower(tensors))
     except ValueError as error:
-        raise ExportError(f"{path}: {error}") from error
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def text_tower(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,17 +65,17 @@ def _folder_tensors(folder: Path) -> dict[str, Tensor]:
     try:
         document = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     except ValueError as error:
-        raise ExportError(f"{config} is not valid JSON; download the folder again") from error
+        raise WeightsError(f"{config} is not valid JSON; download the folder again") from error
     activation = {**document, **(document.get("text_config") or {})}.get("hidden_act", "quick_gelu")
     if activation != "quick_gelu":
-        raise ExportError(
+        raise WeightsError(
             f"{folder} has the activation {activation}, which is not OpenAI's CLIP; "
             "give openai/clip-vit-large-patch14-336"
         )
     for name in _FOLDER_FILES:
         if (folder / name).is_file():
             return read_tensors(folder / name)
-    raise ExportError(
+    raise WeightsError(
         f"{folder} holds neither {' nor '.join(_FOLDER_FILES)}; give a Transformers model folder"
     )
 

@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from export.bundle_writer import ExportError
-from export.torch_archive import ArchiveError, TorchArchive
+from .errors import WeightsError
+from .torch_archive import ArchiveError, TorchArchive
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -25,19 +25,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     of other packages lie beside the weights, go through `TorchArchive`, which skips the objects.
 
     Raises:
-        ExportError: no such file, another kind of file, or a damaged one.
+        WeightsError: no such file, another kind of file, or a damaged one.
     """
     if not path.is_file():
-        raise ExportError(f"there is no file {path}; check the path")
+        raise WeightsError(f"there is no file {path}; check the path")
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
         tensors = _torch_tensors(path)
     except (ArchiveError, SafetensorError) as error:
-        raise ExportError(f"{path} cannot be read: {error}") from error
+        raise WeightsError(f"{path} cannot be read: {error}") from error
     if not tensors:
-        raise ExportError(f"{path} holds no weights; give a checkpoint (.ckpt, .pt, .bin or .safetensors)")
+        raise WeightsError(f"{path} holds no weights; give a checkpoint (.ckpt, .pt, .bin or .safetensors)")
     return tensors
 
 

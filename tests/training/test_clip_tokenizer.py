@@ -15,11 +15,11 @@ pytest.importorskip("torch")
 
 from tokenizers import Tokenizer
 
-from export.bundle_writer import ExportError
 from export.captions import CAPTIONS
-from export.clip_tokenizer import clip_tokenizer, find_merges, read_merges, tokenizer_json
 from intermoe_engine.runtime.text import clean_prompt
-from tests.export.clip_reference import reference_module
+from tests.training.clip_reference import reference_module
+from training.text.clip_tokenizer import clip_tokenizer, find_merges, read_merges, tokenizer_json
+from training.weights import WeightsError
 
 START, END = 49406, 49407
 TRICKY = (
@@ -50,7 +50,7 @@ TRICKY = (
 def tokenizer() -> Tokenizer:
     try:
         merges = find_merges(Path("clip.pt"), None)
-    except ExportError as error:
+    except WeightsError as error:
         pytest.skip(str(error))
     # Through the file, as the engine gets it.
     return Tokenizer.from_str(tokenizer_json(clip_tokenizer(read_merges(merges))).decode())
@@ -122,11 +122,11 @@ def test_merges_come_from_each_kind_of_file(tokenizer: Tokenizer, tmp_path: Path
 def test_other_lists_are_refused(tmp_path: Path) -> None:
     short = tmp_path / "short.txt.gz"
     short.write_bytes(gzip.compress(b"#version\ni n\nt h\n"))
-    with pytest.raises(ExportError, match="2 merges where CLIP has 48894"):
+    with pytest.raises(WeightsError, match="2 merges where CLIP has 48894"):
         read_merges(short)
     for name, data in (("bad.txt.gz", b"no gzip"), ("bad.json", json.dumps({"model": 1}).encode())):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(ExportError, match="cannot be read as CLIP's merges"):
+        with pytest.raises(WeightsError, match="cannot be read as CLIP's merges"):
             read_merges(tmp_path / name)
-    with pytest.raises(ExportError, match="there is no file"):
+    with pytest.raises(WeightsError, match="there is no file"):
         find_merges(tmp_path, tmp_path / "absent.txt")

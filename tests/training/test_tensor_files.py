@@ -16,8 +16,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from export.bundle_writer import ExportError  # noqa: E402
-from export.tensor_files import read_tensors  # noqa: E402
+from training.weights import WeightsError, read_tensors  # noqa: E402
 
 
 class Small(nn.Module):
@@ -90,10 +89,10 @@ def test_objects_beside_the_weights_are_skipped_and_never_run(
 def test_an_old_file_with_objects_is_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
     path, target = tmp_path / "old.ckpt", tmp_path / "trapped"
     torch.save({"state_dict": state, "trap": Trap(target)}, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(ExportError, match="save its state_dict anew"):
+    with pytest.raises(WeightsError, match="save its state_dict anew"):
         read_tensors(path)
     path.write_bytes(pickle.dumps(Trap(target)))
-    with pytest.raises(ExportError, match="no torch file"):
+    with pytest.raises(WeightsError, match="no torch file"):
         read_tensors(path)
     assert not target.exists()
 
@@ -123,12 +122,12 @@ def test_damaged_archives_are_refused_in_one_line(tmp_path: Path, state: dict[st
     for damage in damages:
         save()
         rewrite(path, damage)
-        with pytest.raises(ExportError, match=r"cannot be read: .*lightning\.ckpt") as raised:
+        with pytest.raises(WeightsError, match=r"cannot be read: .*lightning\.ckpt") as raised:
             read_tensors(path)
         assert "\n" not in str(raised.value)
     save()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ExportError):
+    with pytest.raises(WeightsError):
         read_tensors(path)
 
 
@@ -141,17 +140,17 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path: Path) -> None:
     assert stored.count(size) == 1
     longer = stored.replace(size, pickle.BININT1 + bytes([200]) + pickle.TUPLE1)
     rewrite(path, lambda name, data: longer if name.endswith("data.pkl") else data)
-    with pytest.raises(ExportError, match="beyond its storage"):
+    with pytest.raises(WeightsError, match="beyond its storage"):
         read_tensors(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, data in (("text.ckpt", b"hello"), ("empty.ckpt", b""), ("bad.safetensors", b"\x00" * 20)):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(ExportError, match="cannot be read"):
+        with pytest.raises(WeightsError, match="cannot be read"):
             read_tensors(tmp_path / name)
-    with pytest.raises(ExportError, match="no file"):
+    with pytest.raises(WeightsError, match="no file"):
         read_tensors(tmp_path / "absent.ckpt")
     torch.save({"epoch": 3}, tmp_path / "none.ckpt")
-    with pytest.raises(ExportError, match="holds no weights"):
+    with pytest.raises(WeightsError, match="holds no weights"):
         read_tensors(tmp_path / "none.ckpt")

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error of weights that cannot be used."""
+
+
+class WeightsError(ValueError):
+    """A file of weights cannot be used; the message is one line that says why and what to do."""
