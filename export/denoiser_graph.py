@@ -69,6 +69,8 @@ def denoiser_graph(
     people = g.transpose(g.reshape(latents, [0, 0, 2, latent]), 2, 0, 1, 3)
     frames = g.op("Squeeze", g.op("Shape", mask, start=1, end=2), g.constant([0], np.int64))
     x = g.op("Add", _linear(g, people, net.motion_embed), _positions(g, frames, width))
+    if net.person_embed is not None:
+        x = g.op("Add", x, g.constant(array(net.person_embed)[:, None, None]))
     for block, modulation, router in zip(blocks, modulations, routers, strict=True):
         x = _block(g, x, block, modulation, router, bias, experts)
     clean = _linear(g, x, net.out.linear)

@@ -28,7 +28,9 @@ def add_linear_filter(
 
     basis = array(module.basis)
     present = g.unsqueeze(g.cast(mask, "float"), 2)
-    turned = g.op("Mul", g.linear(noisy, basis.T, None, exact=True), present)
+    mean = g.constant(array(module.mean)[:, None, None])
+    centred = g.op("Sub", noisy, g.op("Mul", signal, mean))
+    turned = g.op("Mul", g.linear(centred, basis.T, None, exact=True), present)
     guess, weight, whole = g.op("Mul", turned, tap[0]), g.op("Mul", present, tap[0]), tap[0]
     wide = g.op("Pad", turned, g.constant([0, 0, REACH, 0, 0, 0, REACH, 0], np.int64))
     seen = g.op("Pad", present, g.constant([0, REACH, 0, 0, REACH, 0], np.int64))
@@ -41,7 +43,7 @@ def add_linear_filter(
     share = g.op("Div", whole, g.op("Max", weight, g.constant(1e-3)))
     guess = g.op("Mul", guess, g.op("Clip", share, g.constant(1.0), g.constant(2.0)))
     rest = g.op("Mul", g.op("Sqrt", left), output)
-    return g.linear(g.op("Add", guess, rest), basis, None, exact=True)
+    return g.op("Add", mean, g.linear(g.op("Add", guess, rest), basis, None, exact=True))
 
 
 def _of_gains(g: GraphBuilder, gains: str, cosines: np.ndarray) -> str:

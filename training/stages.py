@@ -18,7 +18,7 @@ from torch import nn
 from intermoe_engine.atomic import replacing
 
 from .batches.captions import CaptionPicker, ClipCaptions, SalsaCaptions, piece_tracks
-from .batches.latent_store import CaptionedLatents, open_latents, windows_of_people
+from .batches.latent_store import CaptionedLatents, long_windows, open_latents
 from .batches.pieces import Pieces, random_pieces, whole_pieces
 from .batches.stream import Share, generator
 from .batches.text_store import TextStore, open_texts
@@ -208,11 +208,11 @@ def train_denoiser(space: Workspace) -> None:
         print(f"text head: claims read right {read}", flush=True)
     if model.denoiser.filter is not None:
         key = (space.recipe.seed, DENOISER_STAGE, 98)
-        people = windows_of_people(source(key, 1).latents, LAGS + 8, key)
-        if len(people) == 0:
+        windows = long_windows(source(key, 1).latents, LAGS + 8, key)
+        if windows.shape[1] == 0:
             seconds = (LAGS + 8) * FRAMES_PER_LATENT / 30
             raise RecipeError(f'[model] prediction "residual" needs clips of {seconds:.1f} s; use "x0"')
-        model.denoiser.filter.fit(people)
+        model.denoiser.filter.fit(windows)
 
     def cycle(k: int, schedule: tuple[int, int, float], key: tuple[int, ...]) -> Training:
         stream = source((*key,), recipe.batch)

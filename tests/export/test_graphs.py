@@ -56,10 +56,12 @@ def test_denoiser_graph_with_idle_or_crowded_experts(form: ExpertForm, bias: flo
 
 
 def test_denoiser_graph_with_its_linear_filter() -> None:
-    model = random_model(ModelConfig.from_dict({**TINY.to_dict(), "prediction": "residual"}), seed=6)
+    model = random_model(ModelConfig.from_dict({**TINY.to_dict(), "prediction": "residual", "person_embedding": True}), seed=6)
     assert model.denoiser.filter is not None
-    walk = torch.randn(8, 64, model.denoiser.filter.basis.shape[0]).cumsum(dim=1)
-    model.denoiser.filter.fit(walk / walk.std())
+    walk = torch.randn(2, 8, 64, model.denoiser.filter.basis.shape[0]).cumsum(dim=2)
+    model.denoiser.filter.fit(walk / walk.std() + torch.tensor([1.0, -1.0])[:, None, None, None])
+    assert model.denoiser.net.person_embed is not None
+    model.denoiser.net.person_embed.data.normal_()
     result = parity.check_denoiser(denoiser_graph(model.denoiser), model.denoiser, "fp32")
     assert 0 < result.max_abs_error < 1e-4
 

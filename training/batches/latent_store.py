@@ -113,16 +113,16 @@ def _write(
     vae.cpu()
 
 
-def windows_of_people(latents: LatentStore, frames: int, seed: tuple[int, ...], count: int = 1024) -> Tensor:
-    """Random windows (N, frames, D) of single people, from pieces that are long enough; N may be 0."""
+def long_windows(latents: LatentStore, frames: int, seed: tuple[int, ...], count: int = 1024) -> Tensor:
+    """Random windows (2, N, frames, D), A first, from pieces that are long enough; N may be 0."""
     rng = generator(*seed)
     rows = np.flatnonzero(latents.lengths >= frames)
     if len(rows) == 0:
-        return torch.empty(0, frames, latents.shape[2] // 2)
+        return torch.empty(2, 0, frames, latents.shape[2] // 2)
     rows = rng.choice(rows, count)
     starts = rng.integers(0, latents.lengths[rows] - frames + 1)
     cuts = latents.latents[rows[:, None], starts[:, None] + np.arange(frames)]
-    return torch.cat(torch.from_numpy(cuts.astype(np.float32)).chunk(2, dim=-1))
+    return torch.stack(torch.from_numpy(cuts.astype(np.float32)).chunk(2, dim=-1))
 
 
 class CaptionedLatents:

@@ -26,6 +26,8 @@ class ModelConfig:
     The defaults are the official InterHuman configuration (229 M parameters in the denoiser).
     prediction: what the denoiser's network puts out: "x0", clean latents, as published, or "residual", what
     the best linear filter of the noisy latents leaves (`LinearFilter`), for short trainings.
+    person_embedding: a learned vector tells A from B. Without it, as published, the network treats both
+    alike, and which of them plays which role is left to chance.
     """
 
     feature_layout: str = "interhuman"
@@ -45,6 +47,7 @@ class ModelConfig:
     aux_bias_step: float = 0.001
     max_positions: int = 5000
     prediction: str = "x0"
+    person_embedding: bool = False
 
     def __post_init__(self) -> None:
         if self.feature_layout not in FEATURE_SIZES:

@@ -114,12 +114,15 @@ class DenoiserNetwork(nn.Module):
         self.text_embed = nn.Linear(config.text_width, d)
         self.blocks = nn.ModuleList(DenoiserBlock(config) for _ in range(config.denoiser_blocks))
         self.out = OutputLayer(d, config.latent_width)
+        self.person_embed = nn.Parameter(torch.zeros(2, d)) if config.person_embedding else None
 
     def forward(self, latents: Tensor, timesteps: Tensor, text: Tensor, valid: Tensor | None) -> Tensor:
         """latents (2B, T, D), timesteps (B), text (B, E), valid (2B, T) bool -> clean latents (2B, T, D)."""
         condition = self.embed_timestep(self.pe, timesteps) + self.text_embed(text)
         condition = torch.cat([condition, condition], dim=0)
         x = self.motion_embed(latents) + self.pe[: latents.shape[1]]
+        if self.person_embed is not None:
+            x = x + self.person_embed.repeat_interleave(len(text), dim=0).unsqueeze(1)
         for block in self.blocks:
             x = block(x, condition, valid)
         return self.out(x)
@@ -150,7 +153,7 @@ class Denoiser(nn.Module):
         both = torch.cat([a, b], dim=0)
         clean = self.net(both, timesteps, text, valid)
         if self.filter is not None:
-            clean = self.filter(both, timesteps.repeat(2), clean, valid)
+            clean = self.filter(both, timesteps, clean, valid)
         return torch.cat(clean.unflatten(0, (2, -1)).unbind(0), dim=-1)
 
     def moe_layers(self) -> list[TemporalSelectiveMoE]:

@@ -32,11 +32,13 @@ def cosines(reach: int = REACH) -> Tensor:
 
 
 class LinearFilter(nn.Module):
-    """Wiener's filter of one person's latents at every noise level.
+    """Wiener's filter of each person's latents at every noise level.
 
-    basis (D, D): principal axes in its columns; spectrum (D, LAGS + 1): power of each axis at each frequency.
+    mean (2, D) of A and of B; basis (D, D): principal axes of both in its columns; spectrum (D, LAGS + 1):
+    power of each axis at each frequency.
     """
 
+    mean: Tensor
     basis: Tensor
     spectrum: Tensor
     cosines: Tensor
@@ -45,6 +47,7 @@ class LinearFilter(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.zeros(2, width))
         self.register_buffer("basis", torch.eye(width))
         self.register_buffer("spectrum", torch.ones(width, LAGS + 1))
         self.register_buffer("cosines", cosines(), persistent=False)
@@ -54,9 +57,11 @@ class LinearFilter(nn.Module):
 
     @torch.no_grad()
     def fit(self, latents: Tensor) -> None:
-        """Measure axes and spectra on standardised latents of single people, (N, T, D), T > LAGS."""
-        if latents.shape[1] <= LAGS:
-            raise ValueError(f"latents of {latents.shape[1]} frames are too short; give more than {LAGS}")
+        """Measure means, axes and spectra on latents of pairs, (2, N, T, D), A first, T > LAGS."""
+        if latents.shape[2] <= LAGS:
+            raise ValueError(f"latents of {latents.shape[2]} frames are too short; give more than {LAGS}")
+        self.mean.copy_(latents.mean(dim=(1, 2)))
+        latents = (latents - self.mean[:, None, None]).flatten(0, 1)
         _, axes = torch.linalg.eigh(torch.cov(latents.flatten(0, 1).T.double()))
         self.basis.copy_(axes.flip(1))
         turned = latents @ self.basis
@@ -79,9 +84,14 @@ class LinearFilter(nn.Module):
         return taps.transpose(1, 2), left.transpose(1, 2).sqrt()
 
     def forward(self, noisy: Tensor, timesteps: Tensor, output: Tensor, valid: Tensor | None) -> Tensor:
-        """Clean latents (B, T, D) of noisy ones, steps (B,), the network's output (B, T, D), valid (B, T)."""
+        """Clean latents (2B, T, D) of noisy ones, everyone's A, then everyone's B.
+
+        timesteps (B,); output (2B, T, D): the network's; valid (2B, T) bool, None: all are.
+        """
+        timesteps = timesteps.repeat(2)
+        mean = self.mean.repeat_interleave(len(noisy) // 2, dim=0).unsqueeze(1)
         taps, left = self.gains(timesteps)
-        turned = noisy @ self.basis
+        turned = (noisy - self.signal[timesteps, None, None] * mean) @ self.basis
         present = torch.ones_like(turned[..., :1])
         if valid is not None:
             present = valid.unsqueeze(-1).to(turned.dtype)
@@ -97,4 +107,4 @@ class LinearFilter(nn.Module):
         # At the ends, where neighbours are missing, the others count for them.
         whole = taps[:, :1] + 2.0 * taps[:, 1:].sum(dim=1, keepdim=True)
         guess = guess * (whole / weight.clamp(min=1e-3)).clamp(1.0, 2.0)
-        return (guess + left * output) @ self.basis.T
+        return mean + (guess + left * output) @ self.basis.T
