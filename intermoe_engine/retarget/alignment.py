@@ -69,25 +69,41 @@ def target_rest_pose(rig: RigDescription, mapping: BoneMapping) -> RestPose:
 def body_axes(joints: Joints, rig_name: str = "rig") -> np.ndarray:
     """Columns left, up, forward (3, 3) of a rest pose.
 
-    Up is the coordinate axis nearest to the direction from the hips to the top of the trunk: characters
-    are built upright along an axis, while the trunk itself may lean.
+    Characters are built upright along a coordinate axis, which is then up exactly, even where the trunk
+    leans. Data turned some other way show it by both: a line from the ankles to the shoulders that is off
+    any axis, and sides that are. Then that line is up.
     """
     hips = (joints["l_hip"] + joints["r_hip"]) / 2
     top = (joints["l_shoulder"] + joints["r_shoulder"]) / 2
-    up = _unit(top - hips)
-    axis = np.zeros(3)
-    largest = int(np.argmax(np.abs(up)))
-    axis[largest] = np.sign(up[largest])
-    if up @ axis > np.cos(np.radians(35.0)):
-        up = axis
-    left = joints["l_hip"] - joints["r_hip"]
-    if np.linalg.norm(left) < 1e-6:
-        left = joints["l_shoulder"] - joints["r_shoulder"]
-    left = left - (left @ up) * up
-    if np.linalg.norm(left) < 1e-9:
+    sides = joints["l_hip"] - joints["r_hip"]
+    if np.linalg.norm(sides) < 1e-6:
+        sides = joints["l_shoulder"] - joints["r_shoulder"]
+    if np.linalg.norm(sides) < 1e-9:
         raise RigError(f"'{rig_name}': the left and right legs lie in one place; check the bone mapping.")
+    feet = [joints[slot] for slot in ("l_ankle", "r_ankle") if slot in joints]
+    trunk, line = _unit(top - hips), _unit(top - (np.mean(feet, axis=0) if feet else hips))
+    axis = _nearest_axis(trunk)
+    across = _unit(sides)
+    is_built_on_axes = across @ _nearest_axis(across) > np.cos(np.radians(2.0))
+    if line @ axis > np.cos(np.radians(8.0)) or (
+        is_built_on_axes and trunk @ axis > np.cos(np.radians(35.0))
+    ):
+        up = axis
+    else:
+        up = _unit(line - (line @ across) * across)
+    left = sides - (sides @ up) * up
+    if np.linalg.norm(left) < 1e-9:
+        raise RigError(f"'{rig_name}': the left leg is above the right one; check the bone mapping.")
     left = _unit(left)
     return np.stack([left, up, np.cross(left, up)], axis=-1)
+
+
+def _nearest_axis(direction: np.ndarray) -> np.ndarray:
+    """The coordinate axis (3,), with its sign, that a direction is nearest to."""
+    axis = np.zeros(3)
+    largest = int(np.argmax(np.abs(direction)))
+    axis[largest] = np.sign(direction[largest])
+    return axis
 
 
 def rest_frames(pose: RestPose) -> dict[str, np.ndarray]:

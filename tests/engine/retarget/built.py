@@ -15,7 +15,8 @@ from intermoe_engine.rotations import quat_exp, quat_from_axis_angle, quat_to_ma
 from intermoe_engine.skeleton import SMPL22
 
 UP, FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
-BENDS = {"elbow": (UP, 8.0), "knee": (np.array([1.0, 0.0, 0.0]), 4.0)}
+_SIDEWAYS = np.array([1.0, 0.0, 0.0])
+BENDS = {"elbow": (UP, 8.0), "knee": (_SIDEWAYS, 4.0), "ankle": (_SIDEWAYS, -4.0)}
 _FINGERS = {"thumb": (0.02, 0.05), "index": (0.09, 0.03), "middle": (0.095, 0.01), "ring": (0.09, -0.01),
             "pinky": (0.085, -0.03)}  # fmt: skip
 

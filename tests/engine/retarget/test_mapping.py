@@ -220,7 +220,7 @@ def families() -> dict[str, dict[str, list[str]]]:
 )
 @pytest.mark.parametrize("fallback", [False, True])
 def test_published_bone_names(fallback: bool) -> None:
-    """Every family maps without a wrong bone; the words alone miss the metarig's hips, neck and head, all called spine."""
+    """Every family maps without a wrong bone; the words alone miss hips, neck and head called spine."""
     for family, names in families().items():
         if family == "mpfb":  # two rigs in one list
             continue
