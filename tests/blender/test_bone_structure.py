@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mapping of Blender's own human metarigs, the generated control rig and the mannequins, names shuffled too."""
+"""Mapping of Blender's human metarigs, the generated control rig and the mannequins, names shuffled too."""
 
 from __future__ import annotations
 
