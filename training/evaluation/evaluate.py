@@ -101,7 +101,7 @@ def evaluate(
     else:
         progress("scoring", 0, 1)
         protocol = protocol_figures(parts, modes, settings.repetitions, settings.seed)
-        notes += protocol_notes(plan, settings.repetitions)
+        notes += protocol_notes(plan, settings.repetitions, generator is not None)
         progress("scoring", 1, 1)
     return {
         "schema": SCHEMA,

@@ -46,8 +46,8 @@ def protocol_figures(
     return {row: {key: asdict(value) for key, value in scores.items()} for row, scores in table.items()}
 
 
-def protocol_notes(plan: Plan, repetitions: int) -> list[str]:
-    """In what the run departs from the published protocol, one sentence each."""
+def protocol_notes(plan: Plan, repetitions: int, generated: bool) -> list[str]:
+    """In what the run departs from the published protocol, one sentence each. generated: not real alone."""
     clips, notes = len(plan.clips), []
     if clips < BATCH:
         notes.append(
@@ -56,7 +56,7 @@ def protocol_notes(plan: Plan, repetitions: int) -> list[str]:
         )
     if clips < DIVERSITY_PAIRS:
         notes.append(f"Diversity is of {clips} pairs, not of {DIVERSITY_PAIRS}.")
-    if plan.samples < repetitions:
+    if generated and plan.samples < repetitions:
         notes.append(
             f"{plan.samples} generated motion{'s' if plan.samples > 1 else ''} per clip served {repetitions} "
             "repetitions; the published protocol generates anew for each, so the intervals are too narrow."

@@ -273,6 +273,7 @@ def test_an_official_checkpoint_with_foreign_objects(cache: PairCache, tmp_path:
     ]  # fmt: skip
     assert main(command) == 0
     report = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert not any("served" in note for note in report["notes"])  # nothing was generated
     assert report["evaluator"]["name"].startswith("InterCLIP") and report["protocol"]["real"]["fid"]
     capsys.readouterr()
     (tmp_path / "empty.ckpt").write_bytes(b"no checkpoint")
