@@ -60,6 +60,7 @@ class Training(pl.LightningModule):
 
     def __init__(self, source: BatchSource, key: tuple[int, ...], trainer_recipe: TrainerRecipe) -> None:
         super().__init__()
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips and device tables
         self.source, self.key, self.settings = source, key, trainer_recipe
         self.terms: dict[str, Tensor] = {}
         self.loads: ExpertLoads | None = None
@@ -95,8 +96,7 @@ class Training(pl.LightningModule):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lightning without tips, tables of devices, and warnings that do not fit how it is used here."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    """Lightning without warnings that do not fit how it is used here."""
     with warnings.catch_warnings():
         # Its advice on numbers of workers does not know whether one process keeps up; see --profile.
         for text in ("does not have many workers", "IterableDataset", "LeafSpec", "exists and is not empty"):
