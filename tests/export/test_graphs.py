@@ -56,7 +56,8 @@ def test_denoiser_graph_with_idle_or_crowded_experts(form: ExpertForm, bias: flo
 
 
 def test_denoiser_graph_with_its_linear_filter() -> None:
-    model = random_model(ModelConfig.from_dict({**TINY.to_dict(), "prediction": "residual", "person_embedding": True}), seed=6)
+    changes = {"prediction": "residual", "person_embedding": True}
+    model = random_model(ModelConfig.from_dict({**TINY.to_dict(), **changes}), seed=6)
     assert model.denoiser.filter is not None
     walk = torch.randn(2, 8, 64, model.denoiser.filter.basis.shape[0]).cumsum(dim=2)
     model.denoiser.filter.fit(walk / walk.std() + torch.tensor([1.0, -1.0])[:, None, None, None])
