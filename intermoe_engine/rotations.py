@@ -14,6 +14,13 @@ Array = NDArray[np.floating]
 _EPS = 1e-12
 
 
+def cross(a: Array, b: Array) -> Array:
+    """a × b (..., 3); `numpy.cross` takes more than twice the time."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def quat_normalize(q: Array) -> Array:
     """Unit quaternions (..., 4); a zero quaternion becomes the identity."""
     q = np.asarray(q)
@@ -124,7 +131,9 @@ def quat_between(u: Array, v: Array) -> Array:
     u = u / np.maximum(np.linalg.norm(u, axis=-1, keepdims=True), _EPS)
     v = v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), _EPS)
     dot = np.sum(u * v, axis=-1, keepdims=True)
-    q = quat_normalize(_join_scalar_vector(1.0 + dot, np.cross(u, v)))
+    q = quat_normalize(_join_scalar_vector(1.0 + dot, cross(u, v)))
+    if (dot > -1 + 1e-9).all():
+        return q
     # Opposite directions have no shortest arc: any axis at a right angle serves.
     helper = np.where(np.abs(u[..., :1]) < 0.9, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
     axis = np.cross(u, helper)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rotations import Array, matrix_to_quat, quat_between, quat_rotate
+from .rotations import Array, cross, matrix_to_quat, quat_between, quat_rotate
 
 # Bends between which a limb's own plane takes over from its hinge: a straighter limb's plane is noise.
 _UNSURE, _SURE = np.radians(4.0), np.radians(14.0)
@@ -38,7 +38,7 @@ def solve_two_bone(
     cosine = (length_a**2 + distance**2 - length_b**2) / np.maximum(2 * length_a * distance, 1e-12)
     cosine = np.clip(cosine, -1.0, 1.0)
     # The middle joint lies off the line, on the side that the axis leaves open.
-    new_upper = cosine * line + np.sqrt(1.0 - cosine**2) * np.cross(line, normal)
+    new_upper = cosine * line + np.sqrt(1.0 - cosine**2) * cross(line, normal)
     new_lower = _unit(distance * line - length_a * new_upper)
     met = _norm(goal - end) < _MET
     identity = np.array([1.0, 0.0, 0.0, 0.0])
@@ -56,7 +56,7 @@ def trusted_bend_axis(start: Array, middle: Array, end: Array, hinge: Array) -> 
     limb is straight or bent the wrong way.
     """
     upper, lower, hinge = _unit(middle - start), _unit(end - middle), _unit(hinge)
-    plane = np.cross(upper, lower)
+    plane = cross(upper, lower)
     sine = _norm(plane)
     angle = np.arctan2(sine, np.sum(upper * lower, axis=-1, keepdims=True))
     plane = plane / np.maximum(sine, 1e-12)
@@ -74,14 +74,20 @@ def bend_axis_for_goal(start: Array, middle: Array, end: Array, goal: Array, hin
     """
     upper, lower = middle - start, end - middle
     a, b = _norm(upper), _norm(lower)
-    plane = np.cross(upper, lower)
+    plane = cross(upper, lower)
     sine = _norm(plane)
     own = np.where(sine > 1e-7 * a * b, plane / np.maximum(sine, 1e-15), _unit(hinge))
     trusted = trusted_bend_axis(start, middle, end, hinge)
     before, after = (_bend(a, b, _norm(point - start)) for point in (end, goal))
     share = np.clip(np.abs(after - before) / np.radians(12.0), 0.0, 1.0)
     share = share * share * (3 - 2 * share)
-    return _unit((1 - share) * own + share * trusted)
+    # The plane turns about the limb's line: blended straight, opposite axes would flip halfway.
+    line = _unit(end - start)
+    own, trusted = _perpendicular(own, line), _perpendicular(trusted, line)
+    sideways = cross(line, own)
+    dots = [np.einsum("...i,...i", trusted, v)[..., None] for v in (sideways, own)]
+    angle = share * np.arctan2(dots[0], dots[1])
+    return np.cos(angle) * own + np.sin(angle) * sideways
 
 
 def _bend(upper: Array, lower: Array, distance: Array) -> Array:
@@ -92,14 +98,14 @@ def _bend(upper: Array, lower: Array, distance: Array) -> Array:
 
 def _frame(direction: Array, axis: Array) -> Array:
     normal = _perpendicular(axis, direction)
-    return np.stack([direction, normal, np.cross(direction, normal)], axis=-1)
+    return np.stack([direction, normal, cross(direction, normal)], axis=-1)
 
 
 def _perpendicular(v: Array, direction: Array) -> Array:
     flat = v - np.sum(v * direction, axis=-1, keepdims=True) * direction
     # An axis along the limb leaves the plane open: any direction at a right angle serves.
     helper = np.where(np.abs(direction[..., :1]) < 0.9, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
-    return _unit(np.where(_norm(flat) > 1e-6, flat, np.cross(direction, helper)))
+    return _unit(np.where(_norm(flat) > 1e-6, flat, cross(direction, helper)))
 
 
 def _norm(v: Array) -> Array:
