@@ -56,8 +56,9 @@ def test_followers_in_a_circle() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"contact_distance": "near"}, {"pelvis_drop": None}, {"pair_scale": float("nan")}, {"keep_feet": "no"},
-        {"contact_release": float("nan")}, {"contact_release": float("inf")}, {"leads": "C"}, {"no_such_setting": 1},
+        {"contact_distance": "near"}, {"pelvis_drop": None}, {"pair_scale": float("nan")},
+        {"keep_feet": "no"}, {"contact_release": float("nan")}, {"contact_release": float("inf")},
+        {"leads": "C"}, {"no_such_setting": 1},
         {"scene_matrix": [1, 2]}, {"scene_matrix": np.eye(3).tolist()},
         {"scene_matrix": np.diag([-1.0, 1, 1, 1]).tolist()},
         {"scene_matrix": np.diag([2.0, 2, 2, 1]).tolist()},
