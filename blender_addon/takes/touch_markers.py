@@ -39,12 +39,12 @@ def read(scene: bpy.types.Scene) -> int:
     for marker in scene.timeline_markers:
         match = _NAME.fullmatch(marker.name)
         if match and 0 < int(match["number"]) <= len(rows):
-            times.setdefault(int(match["number"]) - 1, {})[bool(match["end"])] = marker.frame
+            times.setdefault(int(match["number"]) - 1, {})[bool(match["end"])] = marker.frame or 0
     changed = 0
     for index, frames in times.items():
         row = rows[index]
         before = (row.first_frame, row.last_frame)
-        first, last = int(frames.get(False, before[0])), int(frames.get(True, before[1]))
+        first, last = frames.get(False, before[0]), frames.get(True, before[1])
         if (first, last) != before:
             row.set_times(row.seconds_of(min(first, last)), None)
             row.set_times(None, row.seconds_of(max(first, last)))

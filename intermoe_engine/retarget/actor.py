@@ -170,7 +170,9 @@ class ActorRetarget:
         locations = (np.swapaxes(first.location_rotation, -1, -2) @ moved[..., None])[..., 0]
         pose = self.kinematics.pose(self.source.frames, targets, self.root, locations)
         bones = [self.rig.bone_names[i] for i in targets]
-        local = [np.swapaxes(pose.parent_rotations[i], -1, -2) @ t for i, t in targets.items()]
+        local: list[np.ndarray] = [
+            np.swapaxes(pose.parent_rotations[i], -1, -2) @ t for i, t in targets.items()
+        ]
         rotations = quat_continuous(matrix_to_quat(np.stack(local, axis=1)))
         scene = self.settings.scene
         heads = self.kinematics.world_heads(pose) @ scene[:3, :3].T + scene[:3, 3]

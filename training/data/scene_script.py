@@ -133,6 +133,7 @@ def main(arguments):
         load(path, float(fps))
         rigs = [item for item in bpy.data.objects if item.type == "ARMATURE"]
         for i, rig in enumerate(rigs):
+            assert isinstance(rig.data, bpy.types.Armature)
             bones = rig.data.bones
             index = {bone.name: n for n, bone in enumerate(bones)}
             clips = [clip for clip in clips_of(rig, rigs) if wanted(rig, clip[0], set(asked))]

@@ -49,7 +49,9 @@ class Body:
 
         radii None: taken from the new skeleton's lengths.
         """
-        turn = quat_between(SWINGS @ self.points, SWINGS @ points)
+        before: np.ndarray = SWINGS @ self.points
+        after: np.ndarray = SWINGS @ points
+        turn = quat_between(before, after)
         return Body(points, girths(points) if radii is None else radii, quat_multiply(turn, self.turns))
 
     @property
