@@ -43,7 +43,7 @@ def read(scene: bpy.types.Scene) -> int:
     changed = 0
     for index, frames in times.items():
         row = rows[index]
-        before = (row.first_frame, row.last_frame)
+        before = (int(row.first_frame or 0), int(row.last_frame or 0))
         first, last = frames.get(False, before[0]), frames.get(True, before[1])
         if (first, last) != before:
             row.set_times(row.seconds_of(min(first, last)), None)
