@@ -146,10 +146,13 @@ class VAERecipe(ScheduleRecipe):
 class DecoderRecipe(ScheduleRecipe):
     """Training of the VAE's decoder alone.
 
-    noise: in multiples of the encoder's own uncertainty. weights: as in VAERecipe; kl counts nothing here.
+    noise: in multiples of the encoder's own uncertainty. spread: instead of it, up to so much noise, in parts
+    of each latent number's deviation, another amount for each window: what a denoiser gets wrong. weights: as
+    in VAERecipe; kl counts nothing here.
     """
 
-    noise: float
+    noise: float = 1.0
+    spread: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
 
 

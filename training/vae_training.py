@@ -49,10 +49,10 @@ class VAETraining(Training):
         self.recipe, self.schedule = recipe, schedule
         self.register_buffer("mean", stats.mean, persistent=False)
         self.register_buffer("std", stats.std, persistent=False)
-        self.noise = 1.0
+        self.noise, self.spread = 1.0, 0.0
         self.decoder_only = isinstance(recipe, DecoderRecipe)
         if isinstance(recipe, DecoderRecipe):
-            self.noise = recipe.noise
+            self.noise, self.spread = recipe.noise, recipe.spread
             for part in (vae.motion_enc, vae.conv_enc, vae.dist):
                 part.requires_grad_(False)
 
@@ -64,9 +64,14 @@ class VAETraining(Training):
         ranks, rank = self.share.ranks, self.share.rank
         # Noise of the whole batch, of which every rank takes its rows: the plain run's noise.
         shape = (len(mean) * ranks, *mean.shape[1:])
-        noise = torch.randn(shape, generator=self.step_generator(), device=mean.device)
-        noise = noise[rank * len(mean) : (rank + 1) * len(mean)]
-        latents = mean + self.noise * torch.exp(0.5 * log_variance) * noise
+        chance = self.step_generator()
+        noise_of_all = torch.randn(shape, generator=chance, device=mean.device)
+        own = slice(rank * len(mean), (rank + 1) * len(mean))
+        deviation = self.noise * torch.exp(0.5 * log_variance)
+        if self.spread:
+            amount = torch.rand(len(noise_of_all), generator=chance, device=mean.device)[own]
+            deviation = self.spread * amount[:, None, None, None] * self.vae.latent_std
+        latents = mean + deviation * noise_of_all[own]
         decoded = self.vae.decode_raw(latents)
         stats = Statistics(self.mean, self.std)
         return self.reported(
