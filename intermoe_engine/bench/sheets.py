@@ -38,10 +38,10 @@ def draw_sheets(folder: Path, with_salsa: bool = True) -> list[Path]:
 
 
 def _sheet(take: Take, path: Path) -> Path:
-    import matplotlib
+    import matplotlib  # pyright: ignore[reportMissingImports]
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot  # pyright: ignore[reportMissingImports]
 
     rigs = built_rigs()
     sources = [SourceActor.from_motion(motion) for motion in take.actors]
@@ -92,7 +92,7 @@ def _moments(contacts: list, take: Take) -> list[int]:
 
 def _draw(axis: Any, points: np.ndarray, radii: list[np.ndarray], plane: tuple[int, int], depth: int) -> None:
     """Capsules of both people in one frame, points (2, 18, 3), the nearer ones over the farther."""
-    from matplotlib.collections import PolyCollection
+    from matplotlib.collections import PolyCollection  # pyright: ignore[reportMissingImports]
 
     outlines, colours, depths = [], [], []
     for person, colour, radius in zip(points, _COLOURS, radii, strict=True):
