@@ -88,4 +88,4 @@ def test_config_round_trip_and_errors() -> None:
     with pytest.raises(ValueError, match="unknown entries: widht"):
         ModelConfig.from_dict({"widht": 3})
     with pytest.raises(ValueError, match="feature_layout"):
-        ModelConfig(feature_layout="interx")
+        ModelConfig(feature_layout="smpl")

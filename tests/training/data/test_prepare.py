@@ -109,7 +109,9 @@ def test_several_processes_give_the_same_cache(folder, cache, tmp_path):
 def start(folder: Path, output: Path, workers: int) -> subprocess.Popen[str]:
     """The real command in a process of its own, with small shards so that there is something to interrupt."""
     code = (
-        "import sys; from training.data import cache; cache.SHARD_BYTES = 60_000\n"
+        "import signal, sys; from training.data import cache; cache.SHARD_BYTES = 60_000\n"
+        # A shell that starts the tests in the background has its children ignore this signal.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from intermoe_engine.cli.main import main\n"
         "if __name__ == '__main__':\n"
         "    sys.exit(main(['train', 'prepare', *sys.argv[1:]]))"

@@ -79,4 +79,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     for name in ("vae.safetensors", "denoiser.safetensors", "evaluator.safetensors"):
         expected = load_file(plain / name)
         for key, tensor in load_file(run / name).items():
-            torch.testing.assert_close(tensor, expected[key], atol=1e-4, rtol=1e-3, msg=key)
+            wanted = expected[key]
+            if key.endswith("in_proj_bias"):
+                # A key's bias changes no attention: its gradient is rounding, which Adam blows up.
+                third = len(tensor) // 3
+                tensor, wanted = (torch.cat([t[:third], t[2 * third :]]) for t in (tensor, wanted))
+            torch.testing.assert_close(tensor, wanted, atol=1e-4, rtol=1e-3, msg=key)
