@@ -81,7 +81,7 @@ condition_drop = 0.0
 @pytest.mark.skipif(not DATA.is_dir(), reason="CMU's pairs are not at hand (INTERMOE_SHARED)")
 @pytest.mark.skipif(
     not os.environ.get("INTERMOE_LONG_TESTS"),
-    reason="does not pass yet: clips come within 22 mm, but sentences that differ by a number get each other's"
+    reason="does not pass yet: clips come within 22 mm, sentences that differ by a number get each other's"
     " (set INTERMOE_LONG_TESTS to run it)",
 )
 def test_a_denoiser_learns_a_handful_of_clips_by_heart(tmp_path: Path) -> None:
