@@ -112,9 +112,9 @@ def read_fbx(paths: Sequence[str | Path], fps: float, timeout: float = 120.0) ->
 
     fps: the rate to sample at, from the first key to the last. The open file is not touched. Raises FbxError.
     """
-    script = Path(__file__).parent.parent / "headless" / "read_fbx.py"
+    script = Path(__file__).parent.parent / "headless" / "read_scene.py"
     with tempfile.TemporaryDirectory(prefix="intermoe-fbx-") as folder:
-        output = Path(folder) / "heads.npz"
+        output = Path(folder) / "clips.npz"
         arguments = [str(output), repr(float(fps)), *(str(Path(path).resolve()) for path in paths)]
         environment = None
         if bpy.app.binary_path:
@@ -133,15 +133,17 @@ def read_fbx(paths: Sequence[str | Path], fps: float, timeout: float = 120.0) ->
         if done.returncode != 0 or not output.is_file():
             raise FbxError(f"The FBX files cannot be read back: {_one_line(done.stderr or done.stdout)}")
         with np.load(output, allow_pickle=False) as data:
-            return [
-                [
-                    FbxArmature(
-                        str(name), data[f"{i}.{j}.bones"].tolist(), to_canonical(data[f"{i}.{j}.heads"])
-                    )
-                    for j, name in enumerate(data[f"{i}.armatures"])
-                ]
-                for i in range(len(paths))
-            ]
+            return [_armatures(data, f) for f in range(len(paths))]
+
+
+def _armatures(data: Mapping[str, np.ndarray], file: int) -> list[FbxArmature]:
+    """The armatures of one file, with what they play; without frames where they play nothing."""
+    found = []
+    while (key := f"{file}.{len(found)}") + ".name" in data:
+        bones, playing = data[f"{key}.bones"].tolist(), int(data[f"{key}.playing"])
+        heads = data[f"{key}.{playing}.pose"][..., :3, 3] if playing >= 0 else np.zeros((0, len(bones), 3))
+        found.append(FbxArmature(str(data[f"{key}.name"]), bones, to_canonical(heads)))
+    return found
 
 
 def check_fbx(found: FbxArmature, bone_names: Sequence[str], heads_world: np.ndarray) -> dict[str, Any]:

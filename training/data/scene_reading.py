@@ -53,10 +53,10 @@ def read_scene(
         )
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    script = Path(__file__).with_name("scene_script.py")
     with tempfile.TemporaryDirectory(prefix="intermoe-scene-") as folder:
         output = Path(folder) / "clips.npz"
-        command = [sys.executable, str(script), str(output), repr(float(fps)), str(path.resolve()), *clips]
+        asked = [f"--clip={clip}" for clip in clips]
+        command = [sys.executable, str(_script()), str(output), repr(float(fps)), str(path.resolve()), *asked]
         # The folder of a script goes first on the path of modules, and may hide standard ones.
         environment = {**os.environ, "PYTHONSAFEPATH": "1"}
         try:
@@ -73,18 +73,27 @@ def read_scene(
             return _clips(data, fps)
 
 
+def _script() -> Path:
+    """The add-on's script, which alone speaks to Blender; found without importing the add-on."""
+    spec = importlib.util.find_spec("blender_addon")
+    if spec is None or spec.origin is None:
+        raise DataError("the package blender_addon is missing: install the whole project, intermoe-blender")
+    return Path(spec.origin).parent / "headless" / "read_scene.py"
+
+
 def _clips(data: Mapping[str, np.ndarray], fps: float) -> list[SceneClip]:
     found = []
     armature = 0
-    while f"{armature}.name" in data:
-        name = str(data[f"{armature}.name"])
-        bones, parents = data[f"{armature}.bones"].tolist(), data[f"{armature}.parents"]
+    while f"0.{armature}.name" in data:
+        rig = f"0.{armature}"
+        name = str(data[f"{rig}.name"])
+        bones, parents = data[f"{rig}.bones"].tolist(), data[f"{rig}.parents"]
         keep = np.arange(len(bones))
-        for j, action in enumerate(data[f"{armature}.clips"].tolist()):
-            rest, lengths, pose = (data[f"{armature}.{j}.{key}"] for key in ("rest", "lengths", "pose"))
+        for j, action in enumerate(data[f"{rig}.clips"].tolist()):
+            rest, lengths, pose = (data[f"{rig}.{j}.{key}"] for key in ("rest", "lengths", "pose"))
             if j == 0:
                 every = _skeleton(name, fps, bones, parents, rest, lengths, pose[:1], keep)
-                keep = _body_bones(every, data[f"{armature}.deform"])
+                keep = _body_bones(every, data[f"{rig}.deform"])
             skeleton = _skeleton(action, fps, bones, parents, rest, lengths, pose, keep)
             found.append(SceneClip(name, action, skeleton))
         armature += 1

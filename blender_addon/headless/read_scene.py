@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run in a Blender process of its own: OUT.npz FPS FILE [CLIP…] writes clips of the armatures in a file.
+"""Run in a Blender process of its own: OUT.npz FPS FILE… [--clip=CLIP…] writes the clips of files' armatures.
 
-A script, not a module: it imports nothing of the project. Numbers are in Blender's world axes (z up, metres).
-For armature i: `i.name`, `i.bones` (N,), `i.parents` (N,), `i.deform` (N,), `i.clips` (C,); for its clip j
-`i.j.rest` (N, 4, 4), `i.j.lengths` (N,) (the rest pose placed where the armature is in the first frame) and
-`i.j.pose` (T, N, 4, 4). FILE is .glb, .gltf or .fbx. CLIP is an action's name, with or without what comes
-before a "|", or ARMATURE/ACTION; without any, every clip is written.
+A script, not a module: it imports nothing of the project, so that any Blender can run it, and it reads a
+file as a stranger would. Numbers are in Blender's world axes (z up, metres). For armature i of file f:
+`f.i.name`, `f.i.bones` (N,), `f.i.parents` (N,), `f.i.deform` (N,), `f.i.clips` (C,) and `f.i.playing`, the
+clip that the armature plays when the file is opened (-1: none); for its clip j `f.i.j.rest` (N, 4, 4),
+`f.i.j.lengths` (N,) (the rest pose placed where the armature is in the first frame) and `f.i.j.pose`
+(T, N, 4, 4). FILE is .glb, .gltf or .fbx. CLIP is an action's name, with or without what comes before a "|",
+or ARMATURE/ACTION; without any, every clip is written.
 """
 # bpy's stubs know base classes alone (no Light.energy), and take some properties for methods.
 # pyright: reportAttributeAccessIssue=false
 
+import argparse
 import contextlib
 import os
 import re
@@ -108,7 +111,8 @@ def sample(rig, action, slot, fps):
         data.action_slot = slot
     start, end = action.frame_range
     step = scene.render.fps / scene.render.fps_base / fps
-    frames = start + step * np.arange(int(np.floor((end - start) / step + 1e-3)) + 1)
+    # Times of keys come out of a file in single precision.
+    frames = start + step * np.arange(int(np.floor((end - start) / step + 1e-2)) + 1)
     pose = np.empty((len(frames), len(rig.data.bones), 4, 4), dtype=np.float32)
     first = np.eye(4)
     for bone in rig.pose.bones:  # what the last clip left behind in channels that this one has no curves for
@@ -126,29 +130,43 @@ def sample(rig, action, slot, fps):
     return first @ matrices(rig.data.bones, "matrix_local"), lengths * scale, pose
 
 
+def read(path, fps, asked):
+    """The arrays of one file, by name."""
+    load(path, fps)
+    arrays = {}
+    rigs = [item for item in bpy.data.objects if item.type == "ARMATURE"]
+    for i, rig in enumerate(rigs):
+        assert isinstance(rig.data, bpy.types.Armature)
+        bones = rig.data.bones
+        index = {bone.name: n for n, bone in enumerate(bones)}
+        active = rig.animation_data.action if rig.animation_data else None
+        clips = [clip for clip in clips_of(rig, rigs) if wanted(rig, clip[0], asked)]
+        actions = [action for action, _ in clips]
+        arrays[f"{i}.name"] = np.array(rig.name)
+        arrays[f"{i}.bones"] = np.array(list(index), dtype=str)
+        arrays[f"{i}.parents"] = np.array([index[b.parent.name] if b.parent else -1 for b in bones])
+        arrays[f"{i}.deform"] = np.array([bone.use_deform for bone in bones])
+        arrays[f"{i}.clips"] = np.array([action.name for action in actions], dtype=str)
+        arrays[f"{i}.playing"] = np.array(actions.index(active) if active in actions else -1)
+        for j, (action, slot) in enumerate(clips):
+            values = zip(("rest", "lengths", "pose"), sample(rig, action, slot, fps), strict=True)
+            arrays |= {f"{i}.{j}.{name}": value for name, value in values}
+    return arrays
+
+
 def main(arguments):
-    output, fps, path, *asked = arguments
+    parser = argparse.ArgumentParser()
+    parser.add_argument("output")
+    parser.add_argument("fps", type=float)
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--clip", action="append", default=[])
+    options = parser.parse_args(arguments)
     arrays = {}
     with contextlib.redirect_stdout(sys.stderr):
-        load(path, float(fps))
-        rigs = [item for item in bpy.data.objects if item.type == "ARMATURE"]
-        for i, rig in enumerate(rigs):
-            assert isinstance(rig.data, bpy.types.Armature)
-            bones = rig.data.bones
-            index = {bone.name: n for n, bone in enumerate(bones)}
-            clips = [clip for clip in clips_of(rig, rigs) if wanted(rig, clip[0], set(asked))]
-            arrays[f"{i}.name"] = np.array(rig.name)
-            arrays[f"{i}.bones"] = np.array(list(index), dtype=str)
-            arrays[f"{i}.parents"] = np.array([index[b.parent.name] if b.parent else -1 for b in bones])
-            arrays[f"{i}.deform"] = np.array([bone.use_deform for bone in bones])
-            arrays[f"{i}.clips"] = np.array([action.name for action, _ in clips], dtype=str)
-            for j, (action, slot) in enumerate(clips):
-                names = ("rest", "lengths", "pose")
-                arrays |= {
-                    f"{i}.{j}.{name}": value
-                    for name, value in zip(names, sample(rig, action, slot, float(fps)), strict=True)
-                }
-    np.savez(output, **arrays)
+        for f, path in enumerate(options.files):
+            found = read(path, options.fps, set(options.clip))
+            arrays |= {f"{f}.{name}": value for name, value in found.items()}
+    np.savez(options.output, **arrays)
 
 
 if __name__ == "__main__":
