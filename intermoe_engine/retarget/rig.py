@@ -28,6 +28,8 @@ class RigDescription:
     connected, inherit_rotation, use_local_location, deform (N,) bool: Blender's bone flags; left out, they
     are Blender's defaults (free, inheriting, local, deforming).
     inherit_scale (N,) str: Blender's mode (poses here carry no scale, so that all modes agree).
+    girths: radius of parts of the body (`touch.parts.PARTS`) in armature units, measured on the mesh; parts
+    that are left out are as thick as the bones suggest.
     """
 
     name: str
@@ -41,6 +43,7 @@ class RigDescription:
     inherit_scale: list[str] = field(default_factory=list)
     use_local_location: np.ndarray = field(default_factory=_unset)
     deform: np.ndarray = field(default_factory=_unset)
+    girths: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.bone_names)
@@ -78,6 +81,13 @@ class RigDescription:
         object.__setattr__(self, "inherit_scale", list(self.inherit_scale or ["FULL"] * n))
         if len(self.inherit_scale) != n:
             raise RigError(f"Rig '{self.name}': inherit_scale is not given for all bones; read it again.")
+        try:
+            radii = {str(part): float(radius) for part, radius in dict(self.girths).items()}
+        except (TypeError, ValueError) as error:
+            raise RigError(f"Rig '{self.name}': girths are not numbers; read it again.") from error
+        if not all(0 < radius < np.inf for radius in radii.values()):
+            raise RigError(f"Rig '{self.name}': girths must be above zero; read it again.")
+        object.__setattr__(self, "girths", radii)
         finite = np.isfinite(self.rest_matrices).all() and np.isfinite(self.world_matrix).all()
         if not finite or not np.isfinite(self.lengths).all():
             raise RigError(f"Rig '{self.name}' holds numbers that are not finite; reset its transforms.")
@@ -154,6 +164,7 @@ class RigDescription:
             "name": self.name,
             "bone_names": list(self.bone_names),
             **{key: np.asarray(getattr(self, key)).tolist() for key in _ARRAY_KEYS},
+            "girths": dict(self.girths),
         }
 
     @staticmethod
@@ -162,18 +173,8 @@ class RigDescription:
         missing = [k for k in ("name", "bone_names", "parents", "rest_matrices", "lengths") if k not in data]
         if missing:
             raise RigError(f"The rig description lacks {', '.join(missing)}; read the rig again.")
-        known = {k: data[k] for k in ("name", "bone_names", *_ARRAY_KEYS) if k in data}
+        known = {k: data[k] for k in ("name", "bone_names", *_ARRAY_KEYS, "girths") if k in data}
         return RigDescription(**known)
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Arrays for `numpy.savez` (text as unicode arrays, no pickle)."""
-        out = {key: np.asarray(getattr(self, key)) for key in _ARRAY_KEYS}
-        return {"name": np.array(self.name), "bone_names": np.array(self.bone_names), **out}
-
-    @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> RigDescription:
-        """The inverse of to_arrays."""
-        return RigDescription.from_dict({key: np.asarray(value).tolist() for key, value in arrays.items()})
 
 
 _ARRAY_KEYS = (

@@ -11,10 +11,11 @@ import numpy as np
 from ..actor import ActorRetarget
 from ..settings import RetargetSettings
 from .binding import apply_solution, body_points, frozen_variables, pose_model
-from .body import Body, girths
+from .body import Body
 from .clearance import PartPairs, clearance
 from .contact import Contact, ContactList
 from .pair_solver import PairProblem, solve_pair
+from .skin import target_girths
 from .tracks import ContactTrack, contact_tracks
 
 
@@ -88,7 +89,7 @@ def keep_in_touch(
     listed = [c for c in contacts.between_people() if _lies_in(c, fps, sources[0].frames)]
     tracks = contact_tracks(ContactList.of(listed), sources, fps)
     models = (pose_model(actors[0]), pose_model(actors[1]))
-    radii = (girths(models[0].points), girths(models[1].points))
+    radii = (target_girths(actors[0].rig, models[0].points), target_girths(actors[1].rig, models[1].points))
     wanted = tracks if settings.keep_contacts else []
     problem = PairProblem(
         models, sources, radii, wanted, scale, fps, settings.leads, settings.keep_apart,

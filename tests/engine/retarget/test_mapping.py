@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,12 +193,13 @@ def test_table_round_trip_and_checks(tmp_path: Path) -> None:
 
 def test_rig_description_round_trip_and_refusals() -> None:
     rig = smpl_rig()
-    for copy in (
-        RigDescription.from_dict(json.loads(json.dumps(rig.to_dict()))),
-        RigDescription.from_arrays(rig.to_arrays()),
-    ):
-        assert copy.bone_names == rig.bone_names and np.array_equal(copy.rest_matrices, rig.rest_matrices)
-        assert np.array_equal(copy.world_matrix, rig.world_matrix) and copy.inherit_rotation.all()
+    rig = replace(rig, girths={"chest": 0.12})
+    copy = RigDescription.from_dict(json.loads(json.dumps(rig.to_dict())))
+    assert copy.bone_names == rig.bone_names and np.array_equal(copy.rest_matrices, rig.rest_matrices)
+    assert np.array_equal(copy.world_matrix, rig.world_matrix) and copy.inherit_rotation.all()
+    assert copy.girths == {"chest": 0.12}
+    with pytest.raises(RigError, match="girths must be above zero"):
+        replace(rig, girths={"chest": 0.0})
     with pytest.raises(RigError, match="circle"):
         RigDescription("r", ["a", "b"], np.array([1, 0]), np.tile(np.eye(4), (2, 1, 1)), np.ones(2))
     with pytest.raises(RigError, match="negative object scale"):
