@@ -29,6 +29,7 @@ from intermoe_engine.take import Take
 from ..rigs import bone_map
 from ..rigs.keyframes import write_action
 from ..rigs.reading import read_rig
+from ..rigs.skin import with_girths
 from ..takes.fbx import FbxError, check_fbx, export_fbx, read_fbx
 
 ACTOR_FILES = ("actor_a.fbx", "actor_b.fbx")
@@ -74,9 +75,13 @@ def key_pair(
     else the one that is found. The scene's frame range becomes the take's.
     Raises RigError, KeyframeError.
     """
-    a, b = (read_rig(rig) for rig in rigs)
+    descriptions = [read_rig(rig) for rig in rigs]
     # A rig that keeps a bone map, made in the extension's panel, is mapped by it here too.
-    map_a, map_b = (given or bone_map.kept(rig) for given, rig in zip(maps, rigs, strict=True))
+    map_a, map_b = used = [
+        (given or bone_map.shown(rig, description)).checked(description)
+        for given, rig, description in zip(maps, rigs, descriptions, strict=True)
+    ]
+    a, b = (with_girths(*parts) for parts in zip(rigs, descriptions, used, strict=True))
     result = retarget_pair(take, a, b, map_a, map_b, settings)
     for rig, motion, role in zip(rigs, result.actors, "AB", strict=True):
         if rig.animation_data is not None:

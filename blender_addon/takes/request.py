@@ -17,6 +17,7 @@ import numpy as np
 
 from ..rigs import bone_map
 from ..rigs.reading import read_rig
+from ..rigs.skin import with_girths
 from ..space import CANONICAL_FROM_BLENDER
 from .cast import ROLES, RigHandle
 
@@ -145,8 +146,9 @@ def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
     axes = np.eye(4)
     axes[:3, :3] = CANONICAL_FROM_BLENDER
     rigs = request.rigs()
-    rig_a, rig_b = descriptions = [read_rig(rig) for rig in rigs]
-    map_a, map_b = (bone_map.usable(*pair) for pair in zip(rigs, descriptions, strict=True))
+    descriptions = [read_rig(rig) for rig in rigs]
+    map_a, map_b = maps = [bone_map.usable(*pair) for pair in zip(rigs, descriptions, strict=True)]
+    rig_a, rig_b = (with_girths(*parts) for parts in zip(rigs, descriptions, maps, strict=True))
     return {
         "take": str(take),
         "rig_a": rig_a.to_dict(),

@@ -20,6 +20,8 @@ _TRUNK_BAND, _HEAD_BAND = 0.4, 0.7
 """Half height of the measured band, in radii that the bones suggest."""
 _NARROWEST, _WIDEST = 0.4, 2.5
 """Measured radii stay within these multiples of what the bones suggest: beyond lie skirts and capes."""
+_NECK_TO_TRUNK = 0.35
+"""Height of the head's joint above the shoulders, where no bone shows it, as a share of the trunk."""
 
 _LIMB_PARTS = {
     "wrist": "hand",
@@ -140,13 +142,14 @@ def _rest_points(rest: RestPose) -> np.ndarray:
         for name in ("hip", "knee", "ankle", "shoulder", "elbow"):
             put(f"{s}_{name}", joints[f"{s}_{name}"])
         ankle, shoulder, elbow = (joints[f"{s}_{name}"] for name in ("ankle", "shoulder", "elbow"))
-        put(f"{s}_toe", joints.get(f"{s}_foot", joints.get(f"{s}_toe_tip", ankle)))
-        wrist = put(f"{s}_wrist", joints.get(f"{s}_wrist", 2 * elbow - shoulder))
+        toe = joints.get(f"{s}_toe_tip")
+        put(f"{s}_toe", joints.get(f"{s}_foot", ankle if toe is None else toe))
+        wrist = put(f"{s}_wrist", joints[f"{s}_wrist"] if f"{s}_wrist" in joints else 2 * elbow - shoulder)
         way = joints.get(f"{s}_fingers", 2 * wrist - elbow) - wrist
         reach = HAND_TO_FOREARM * np.linalg.norm(wrist - elbow)
         put(f"{s}_tip", wrist + reach * way / max(float(np.linalg.norm(way)), 1e-12))
     high = (joints["l_shoulder"] + joints["r_shoulder"]) / 2
     trunk = float(np.linalg.norm(high - (joints["l_hip"] + joints["r_hip"]) / 2))
-    head = put("head", joints.get("head", high + 0.35 * trunk * up))
+    head = put("head", joints["head"] if "head" in joints else high + _NECK_TO_TRUNK * trunk * up)
     put("crown", head + CROWN_TO_TRUNK * trunk * up)
     return out
