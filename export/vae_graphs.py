@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from export.graph_builder import GraphBuilder, Precision
 from training.model.config import FRAMES_PER_LATENT
-from training.model.skeleton_graph import JOINTS, PARTS
+from training.model.skeleton_graph import PARTS
 from training.model.vae import (
-    JOINT_FEATURES,
     JointMLPs,
     MotionVAE,
     ResidualBlock,
@@ -66,24 +65,23 @@ def vae_decoder_graph(vae: MotionVAE, precision: Precision = "fp32") -> onnx.Mod
     for level in vae.conv_dec.layers:
         x = _stack(g, x, level)
     joints = _joint_mlps(g, g.transpose(x, 0, 3, 2, 1), vae.motion_dec)
-    flat = g.reshape(g.transpose(joints, 0, 2, 1, 3), [0, 0, JOINTS * JOINT_FEATURES])
-    motion = g.op("Gather", flat, g.constant(_feature_columns(vae.features), np.int64), axis=2)
+    numbers = (len(vae.motion_dec.layers), vae.motion_dec.max_outputs)
+    flat = g.reshape(g.transpose(joints, 0, 2, 1, 3), [0, 0, int(np.prod(numbers))])
+    motion = g.op("Gather", flat, g.constant(_feature_columns(vae.features, *numbers), np.int64), axis=2)
     g.output(motion, "motion", ["B", TIME, vae.features])
     return g.build()
 
 
 def _joint_columns(features: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each entry (J, 13) of a joint, its column of the motion, and whether it has one at all."""
+    """For each entry (J, 13; Inter-X: 12) of a joint, its column of the motion, and whether it has one."""
     numbered = torch.arange(1, features + 1, dtype=torch.float32).reshape(1, 1, features)
     columns = split_joints(numbered)[0, 0].numpy().astype(np.int64)
     return np.maximum(columns - 1, 0), columns > 0
 
 
-def _feature_columns(features: int) -> np.ndarray:
-    """For each motion feature, its place among the flattened (J, 13) entries."""
-    numbered = torch.arange(JOINTS * JOINT_FEATURES, dtype=torch.float32).reshape(
-        1, 1, JOINTS, JOINT_FEATURES
-    )
+def _feature_columns(features: int, joints: int, entries: int) -> np.ndarray:
+    """For each motion feature, its place among the flattened (joints, entries)."""
+    numbered = torch.arange(joints * entries, dtype=torch.float32).reshape(1, 1, joints, entries)
     return merge_joints(numbered, features)[0, 0].numpy().astype(np.int64)
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from . import __version__
 from .bundle import Bundle, BundleError
 from .errors import Cancelled, EngineError, RequestError
+from .interx import INTERX, bodies_from_interx
 from .measures import bone_drift
 from .reconstruction import actor_from_features, canonical_pair
-from .representation import LAYOUTS, motion_from_features
+from .representation import LAYOUTS as SMPL_LAYOUTS
+from .representation import DecodedMotion, FeatureLayout, motion_from_features
 from .runtime.noise import MAX_SEED, latent_noise
 from .runtime.sampler import cosine_alphas_cumprod, sample_ddim
 from .runtime.session import Graph, import_onnxruntime, load_graph
@@ -27,6 +29,8 @@ from .take import ActorMotion, Take
 MIN_DURATION = 0.5
 MAX_VARIATIONS = 64
 MAX_GUIDANCE = 30.0
+LAYOUTS = {**SMPL_LAYOUTS, INTERX.name: INTERX}
+"""What models may speak, by its name in a bundle's card."""
 # Motions denoised in one batch; guidance doubles the rows.
 _BATCH = 8
 
@@ -218,7 +222,7 @@ class Engine:
             raise EngineError(
                 "the model gave numbers that are not finite; try another seed or lower guidance"
             )
-        motions = [motion_from_features(person, self._layout) for person in features]
+        motions = _decoded_pair(features, self._layout, card.fps)
         fitted = [actor_from_features(motion, card.skeleton) for motion in motions]
         actors = (fitted[0][0], fitted[1][0])
         meta: dict = {
@@ -255,6 +259,13 @@ class Engine:
                 "python": platform.python_version(),
             },
         }
+
+
+def _decoded_pair(features: np.ndarray, layout: FeatureLayout, fps: float) -> list[DecodedMotion]:
+    """Both people's features (2, T, F) taken apart."""
+    if layout is INTERX:
+        return bodies_from_interx(features, fps)
+    return [motion_from_features(person, layout) for person in features]
 
 
 class _Reporter:

@@ -77,9 +77,8 @@ class Workspace:
             return
         if not (self.run / "stats.npz").is_file():
             self.stats.save(self.run / "stats.npz", self.layout)
-        offsets = self.store.offsets.mean(axis=(0, 1))
-        if self.layout.joints == len(SMPL22):
-            self.write_json("skeleton.json", SMPL22.with_offsets(offsets).to_dict())
+        offsets = self.store.offsets.mean(axis=(0, 1))[: len(SMPL22)]  # Inter-X has hands and face behind
+        self.write_json("skeleton.json", SMPL22.with_offsets(offsets).to_dict())
         self.write_json("config.json", self.recipe.model.to_dict())
         if not (self.run / "card.json").is_file():
             self.write_json("card.json", self._card())

@@ -21,7 +21,7 @@ from training.model import InterMoE, ModelConfig  # noqa: E402
 from training.text.minilm import MiniLM, MiniLMConfig  # noqa: E402
 
 
-@pytest.fixture(scope="module", params=["interhuman", "interhuman+root"])
+@pytest.fixture(scope="module", params=["interhuman", "interhuman+root", "interx"])
 def model(request: pytest.FixtureRequest) -> InterMoE:
     return random_model(ModelConfig.from_dict({**TINY.to_dict(), "feature_layout": request.param}))
 

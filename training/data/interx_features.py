@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Motion as the published Inter-X models read it: 55 SMPL-X joints × 12 numbers, hands included.
+"""Clips as the published Inter-X models read them (see `intermoe_engine.interx`), hands included.
 
-A joint's 12 numbers: position 3, velocity 3 (position[t+1] − position[t]; zero in the last frame), local
-rotation 6 (the root's is global). The rotation's six numbers are the first two ROWS of the matrix, the order
-of PyTorch3D, with which Inter-X models are trained; InterHuman's are the first two columns. Positions are in
-the clip's own directions, y up, shifted so that person A's SMPL-X translation is zero in the first frame.
-One 12-vector of means and one of deviations serves every joint.
+Positions are in the clip's own directions, y up, shifted so that person A's SMPL-X translation is zero in the
+first frame; velocities are zero in the last. One 12-vector of means and one of deviations serves every joint.
 """
 
 from __future__ import annotations
@@ -15,23 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from intermoe_engine.interx import NUMBERS, motion_from_interx
 from intermoe_engine.kinematics import forward_kinematics
-from intermoe_engine.rotations import matrix_to_quat, quat_to_matrix
+from intermoe_engine.rotations import quat_to_matrix
 
 from .pair_clip import PairClip
 from .smplx_bodies import JOINTS, SMPLX_PARENTS, SmplxBody, generic_body
-
-NUMBERS = 12
-POSITION, VELOCITY, ROTATION = slice(0, 3), slice(3, 6), slice(6, 12)
-
-
-@dataclass(frozen=True)
-class InterxMotion:
-    """Features taken apart: positions and velocities (..., T, 55, 3), rotations (..., T, 55, 4) local."""
-
-    positions: np.ndarray
-    velocities: np.ndarray
-    rotations: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,19 +66,6 @@ def interx_features(clip: PairClip, body: SmplxBody | None = None) -> np.ndarray
     velocities[:, :-1] = np.diff(positions, axis=1)
     rows = quat_to_matrix(rotations)[..., :2, :].reshape(*rotations.shape[:-1], 6)
     return np.concatenate([positions, velocities, rows], axis=-1).astype(np.float32)
-
-
-def motion_from_interx(features: np.ndarray) -> InterxMotion:
-    """Features (..., T, 55, 12) taken apart. Raises ValueError where the last axes are others."""
-    features = np.asarray(features, dtype=np.float64)
-    if features.shape[-2:] != (JOINTS, NUMBERS):
-        raise ValueError(f"layout interx has {JOINTS} × {NUMBERS} numbers, got {features.shape[-2:]}")
-    rows = features[..., ROTATION].reshape(*features.shape[:-1], 2, 3)
-    x = rows[..., 0, :] / np.maximum(np.linalg.norm(rows[..., 0, :], axis=-1, keepdims=True), 1e-12)
-    y = rows[..., 1, :] - np.sum(x * rows[..., 1, :], axis=-1, keepdims=True) * x
-    y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-12)
-    matrices = np.stack([x, y, np.cross(x, y)], axis=-2)
-    return InterxMotion(features[..., POSITION], features[..., VELOCITY], matrix_to_quat(matrices))
 
 
 def clip_from_interx(features: np.ndarray, like: PairClip) -> PairClip:

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from intermoe_engine.interx import bodies_from_interx, motion_from_interx
 from intermoe_engine.kinematics import forward_kinematics
+from intermoe_engine.representation import foot_contacts
 from intermoe_engine.rotations import quat_log, quat_to_matrix
-from intermoe_engine.skeleton import SMPL22
+from intermoe_engine.skeleton import CONTACT_JOINTS, SMPL22
 from tests.training.data.known_motion import known_pair, smooth_rotations
 from training.data.checks import DataError, Rejected
 from training.data.interx_features import (
@@ -21,7 +23,6 @@ from training.data.interx_features import (
     interx_features,
     interx_statistics,
     local_rotations,
-    motion_from_interx,
 )
 from training.data.loaders import LoaderOptions, detect, interx
 from training.data.pair_clip import PairClip
@@ -34,9 +35,9 @@ CAPTION = (
 )
 
 
-def known_smplx(frames: int = 60, fps: float = 30.0) -> PairClip:
+def known_smplx(frames: int = 60, fps: float = 30.0, seed: int = 4) -> PairClip:
     """The known pair on generic bodies with moving hands, standing on the floor with the lowest joint."""
-    clip = known_pair(NAME, frames, fps, seed=4)
+    clip = known_pair(NAME, frames, fps, seed=seed)
     hands = smooth_rotations(np.random.default_rng(5), frames, fps, 30, 0.6)
     clip = replace(clip, rest_offsets=np.stack([SMPL22.offsets] * 2), hands=hands)
     root = clip.root_translation.copy()
@@ -254,3 +255,16 @@ def test_interx_features_give_the_motion_back(known):
         stats.std, flat.std(axis=0), atol=1e-5
     )
     assert np.allclose(stats.denormalise(stats.normalise(features)), features, atol=1e-5)
+
+
+def test_the_engine_reads_the_bodies_on_one_floor(known):
+    bodies = bodies_from_interx(interx_features(known).reshape(2, known.frames, 660), known.fps)
+    moved = np.stack([body.positions for body in bodies]) - known.positions()
+    assert np.ptp(moved, axis=(0, 1, 2)).max() < 1e-5  # one rigid shift for both people
+    feet = np.stack([body.positions[:, CONTACT_JOINTS, 1] for body in bodies])
+    assert abs(np.percentile(feet.min(axis=(0, 2)), 5)) < 1e-9
+    for person, body in enumerate(bodies):
+        local = np.concatenate([body.root_rotation[:, None], body.body_rotations], axis=1)
+        expected = quat_to_matrix(known.joint_rotations[person])
+        assert np.allclose(quat_to_matrix(local), expected, atol=1e-5)
+        assert np.array_equal(body.contacts, foot_contacts(body.positions, known.fps))

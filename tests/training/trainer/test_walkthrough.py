@@ -14,8 +14,10 @@ from intermoe_engine.cli.main import main
 from intermoe_engine.take import Take
 from tests.training.data.known_motion import known_pair
 from tests.training.data.test_interhuman import to_492, write_interhuman
+from tests.training.data.test_interx import known_smplx, to_56x6, write_h5
 from tests.training.loaders import known_people
 from tests.training.trainer.tiny_run import write_recipe
+from training.data.smplx_bodies import generic_body
 
 pytestmark = pytest.mark.slow
 STEPS = ("vae", "denoiser", "evaluator")
@@ -46,6 +48,33 @@ def test_from_an_interhuman_download_to_the_table(tmp_path: Path) -> None:
     assert figures and (table / "table.md").read_text().strip()
     bundle = Bundle.open(tmp_path / "out.zip") if export(run, tmp_path / "out.zip") else None
     assert bundle is not None and bundle.card.feature_layout == "interhuman"
+
+
+@pytest.mark.timeout(900)
+def test_from_an_inter_x_download_to_the_table(tmp_path: Path) -> None:
+    clips = [to_56x6(known_smplx(48, seed=seed), generic_body().pelvis) for seed in range(8)]
+    named = {f"G00{k}T000A000R000": clip for k, clip in enumerate(clips)}
+    splits = {"train": slice(0, 4), "val": slice(4, 5), "test": slice(5, 8)}
+    source = write_h5(
+        tmp_path / "Inter-X", {split: dict(list(named.items())[part]) for split, part in splits.items()}
+    )
+    cache, run, judge, table = (tmp_path / name for name in ("cache", "run", "judge", "table"))
+    assert main(["train", "prepare", str(source), "-o", str(cache)]) == 0
+    recipe = own_clips(write_recipe(tmp_path, layout="interx"))
+    assert main(["train", "all", "--config", str(recipe), "--data", str(cache), "-o", str(run)]) == 0
+    # Evaluators read the 22 body joints, in InterHuman's features.
+    assert main(["train", "evaluator", "--data", str(cache), "-o", str(run)]) == 1
+    recipe = own_clips(write_recipe(tmp_path, layout="interhuman"))
+    assert main(["train", "evaluator", "--config", str(recipe), "--data", str(cache), "-o", str(judge)]) == 0
+    evaluate = ["evaluate", "--run", str(run), "--data", str(cache), "-o", str(table), "--steps", "2"]
+    evaluate += ["--evaluator", str(judge / "evaluator.safetensors"), "--repetitions", "2", "--swaps", "1"]
+    assert main(evaluate) == 0
+    assert json.loads((table / "table.json").read_text())
+    assert export(run, tmp_path / "interx.zip")
+    take = tmp_path / "wave.npz"
+    generate = ["generate", "one person waves", "--bundle", str(tmp_path / "interx.zip"), "-o", str(take)]
+    assert main([*generate, "--duration", "1", "--steps", "2", "--device", "cpu"]) == 0
+    assert np.isfinite(Take.load(take).actors[1].joint_positions).all()
 
 
 @pytest.mark.timeout(900)
