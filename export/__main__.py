@@ -6,13 +6,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from export.bundle_writer import ExportError
 from export.denoiser_graph import EXPERT_FORMS
 from export.graph_builder import PRECISIONS
-from export.parity import ParityError
 from export.run import ExportSettings, export_run
-from intermoe_engine.bundle import BundleError
-from training.text.minilm import MiniLMNotFound
+from intermoe_engine.errors import EngineError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     try:
         export_run(options.run, options.output, settings, options.max_megabytes, log=print)
-    except (BundleError, ExportError, MiniLMNotFound, OSError, ParityError) as error:
+    except (EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

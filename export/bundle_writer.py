@@ -18,6 +18,7 @@ import numpy as np
 
 from intermoe_engine.atomic import replacing
 from intermoe_engine.bundle.card import CARD_NAME, SCHEMA, BundleCard
+from intermoe_engine.errors import EngineError
 from intermoe_engine.skeleton import Skeleton
 from training.model.config import FRAMES_PER_LATENT, ModelConfig
 from training.model.skeleton_graph import PARTS
@@ -37,7 +38,7 @@ _TOP_LEVEL = (
 )
 
 
-class ExportError(RuntimeError):
+class ExportError(EngineError):
     """The bundle cannot be made; the message is one line that says why and what to do."""
 
 

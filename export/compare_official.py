@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.bundle_writer import ExportError
 from export.clip_text import ClipSentenceEncoder
 from export.official_bundle import OfficialFiles
 from export.official_release import load_release
-from intermoe_engine.bundle import Bundle, BundleError
+from intermoe_engine.bundle import Bundle
 from intermoe_engine.cli.import_official import add_source_arguments
+from intermoe_engine.errors import EngineError
 from intermoe_engine.runtime.noise import latent_noise
 from intermoe_engine.runtime.sampler import cosine_alphas_cumprod, sample_ddim
 from intermoe_engine.runtime.session import load_graph
@@ -35,7 +35,6 @@ from training.model import GaussianDiffusion, TextHead
 from training.model.config import FRAMES_PER_LATENT
 from training.text.clip_tokenizer import clip_tokenizer, find_merges, read_merges
 from training.text.clip_weights import load_clip
-from training.weights import WeightsError
 
 _JOINT_NUMBERS = 66  # at the beginning of the features
 
@@ -163,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bundles = [Bundle.open(path) for path in options.bundle]
         results = compare_bundles(files, bundles, options.prompt, options.frames, options.seed, options.steps)
-    except (BundleError, ExportError, WeightsError) as error:
+    except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps([asdict(result) for result in results], indent=1))

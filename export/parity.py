@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from export.graph_builder import Precision
+from intermoe_engine.errors import EngineError
 from training.model.config import FRAMES_PER_LATENT
 from training.model.denoiser import Denoiser
 from training.model.skeleton_graph import PARTS
@@ -38,7 +39,7 @@ _TIE = 2e-6
 _ATTEMPTS = 30
 
 
-class ParityError(RuntimeError):
+class ParityError(EngineError):
     """A graph does not say what its torch module says; nothing is written."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class EngineError(RuntimeError):
-    """The engine cannot do what was asked; the message is one line for the user."""
+    """What was asked cannot be done; the message is one line for the user. Parent of all such errors."""
 
 
 class DeviceError(EngineError):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .atomic import replacing
+from .errors import EngineError
 from .kinematics import forward_kinematics
 from .npz import ArraysError, read_arrays, scalar
 from .rotations import Array, quat_normalize, quat_slerp
@@ -19,7 +20,7 @@ from .skeleton import SMPL22
 SCHEMA = 1
 
 
-class TakeError(ValueError):
+class TakeError(EngineError, ValueError):
     """A take file that cannot be used; the message says why."""
 
 

@@ -10,15 +10,12 @@ from pathlib import Path
 import torch
 
 from intermoe_engine.atomic import replacing
-from intermoe_engine.errors import EngineError
-from intermoe_engine.formats.bvh_reader import BvhError
 
 from .fit.throughput import ProfileDone
 from .fit.trainer import Devices
 from .processes import first_process
 from .recipe import Recipe, RecipeError, TrainerRecipe, find_recipe, load_recipe
 from .stages import train_denoiser, train_vae
-from .text.minilm import MiniLMNotFound
 from .workspace import Workspace
 
 RECIPE = "recipe.toml"
@@ -50,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
             train_evaluator(space)
     except ProfileDone:
         return 0
-    except (RecipeError, BvhError, MiniLMNotFound) as error:
-        raise EngineError(str(error)) from error
     return 0
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from intermoe_engine.errors import EngineError
+
 from .model import ModelConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 _T = TypeVar("_T")
 
 
-class RecipeError(ValueError):
+class RecipeError(EngineError, ValueError):
     """A recipe that cannot be followed; the message says what to change."""
 
 

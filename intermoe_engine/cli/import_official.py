@@ -64,18 +64,11 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Import and write. Returns the exit status."""
     try:
-        from export.bundle_writer import ExportError
         from export.official_bundle import OfficialFiles, import_official
-        from export.parity import ParityError
-        from training.weights import WeightsError
     except ImportError as error:
         raise EngineError(
             f'{error.name or error} is not installed; run: pip install "intermoe-blender[cpu,train]"'
         ) from error
     files = OfficialFiles(args.denoiser, args.vae, args.config, args.stats, args.clip, args.clip_merges)
-    try:
-        path = import_official(files, args.output, args.precision, log=print)
-    except (ExportError, ParityError, WeightsError) as error:
-        raise EngineError(str(error)) from error
-    print(path)
+    print(import_official(files, args.output, args.precision, log=print))
     return 0

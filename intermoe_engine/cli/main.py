@@ -33,15 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")  # a prompt must print on any console
     args = build_parser().parse_args(arguments)
-    # Only after parsing, so that --help does not wait for numpy.
-    from ..bundle import BundleError
-    from ..take import TakeError
-
     try:
         return args.run(args)
     except RequestError as error:
         return _fail(error, 2)
-    except (EngineError, BundleError, TakeError) as error:
+    except EngineError as error:
         return _fail(error, 1)
     except OSError as error:
         return _fail(f"{error.filename or 'file'}: {error.strerror or error}; check the path and the disk", 1)

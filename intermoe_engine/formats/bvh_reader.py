@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import EngineError
 from ..kinematics import forward_kinematics
 from ..rotations import Array, quat_from_axis_angle, quat_multiply
 
@@ -17,7 +18,7 @@ _AXES = {"X": np.array([1.0, 0, 0]), "Y": np.array([0, 1.0, 0]), "Z": np.array([
 _CHANNELS = frozenset(f"{axis}{kind}" for axis in _AXES for kind in ("position", "rotation"))
 
 
-class BvhError(ValueError):
+class BvhError(EngineError, ValueError):
     """A BVH file that cannot be read; the message says where and why."""
 
 

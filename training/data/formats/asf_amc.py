@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intermoe_engine.errors import EngineError
 from intermoe_engine.rotations import (
     Array,
     quat_conjugate,
@@ -31,7 +32,7 @@ _AXES = {"x": np.array([1.0, 0, 0]), "y": np.array([0, 1.0, 0]), "z": np.array([
 _FREEDOMS = ("tx", "ty", "tz", "rx", "ry", "rz", "l")
 
 
-class AcclaimError(ValueError):
+class AcclaimError(EngineError, ValueError):
     """An ASF or AMC file that cannot be read; the message says where and why."""
 
 
