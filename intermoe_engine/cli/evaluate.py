@@ -152,18 +152,12 @@ def _bundle_path(args: argparse.Namespace) -> Iterator[str | Path | None]:
         yield args.bundle
         return
     try:
-        from export.bundle_writer import ExportError
-        from export.parity import ParityError
         from export.run import ExportSettings, export_run
-        from training.text.minilm import MiniLMNotFound
     except ImportError as error:
         raise EngineError(f"{EXTRA} ({error})") from error
     with tempfile.TemporaryDirectory(prefix="intermoe-evaluate-") as folder:
         settings = ExportSettings("fp32", "fp32", "fp32")
-        try:
-            yield export_run(args.training_run, Path(folder) / "run.zip", settings)
-        except (ExportError, MiniLMNotFound, ParityError) as error:
-            raise EngineError(str(error)) from error
+        yield export_run(args.training_run, Path(folder) / "run.zip", settings)
 
 
 def _embedder(args: argparse.Namespace, bundle: Bundle | None) -> Embedder | None:
@@ -173,23 +167,15 @@ def _embedder(args: argparse.Namespace, bundle: Bundle | None) -> Embedder | Non
         path = trained if trained.is_file() else None
     if path is None:
         return None
-    import torch
+    from training.evaluation.embedding import load_embedder
 
-    from training.evaluation import load_evaluator, load_official_evaluator
-    from training.evaluation.embedding import Embedder
-
-    if path.suffix == ".safetensors":
-        evaluator = load_evaluator(path, args.evaluator_heads)
-    else:
-        from training.weights import WeightsError, read_tensors
-
-        try:
-            # Reads checkpoints too in which other objects lie beside the weights, without running them.
-            evaluator = load_official_evaluator(read_tensors(path), args.evaluator_heads)
-        except WeightsError as error:
-            raise EngineError(str(error)) from error
     tokenizer = args.tokenizer.read_bytes() if args.tokenizer is not None else None
     if tokenizer is None and bundle is not None and "tokenizer.json" in bundle.card.files:
         tokenizer = bundle.read("tokenizer.json")
-    device = "cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu"
-    return Embedder(evaluator, tokenizer_json=tokenizer, text_weights=args.text_weights, device=device)
+    return load_embedder(
+        path,
+        heads=args.evaluator_heads,
+        tokenizer_json=tokenizer,
+        text_weights=args.text_weights,
+        device=args.device,
+    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..model.evaluator import EvaluatorConfig, PairEvaluator
 from ..recipe import TextRecipe
 from ..text.states import caption_states
 from .motion import PairMotion
-from .official import EvaluatorError
+from .official import EvaluatorError, load_evaluator
 
 _SENTENCES = 512  # encoded at a time: the frozen encoder is loaded for each
 FRAMES = 300
@@ -96,6 +97,24 @@ class Embedder:
             strict=True,
         )
         return torch.cat([self.evaluator.encode_sentence(states, valid) for states, valid in parts])
+
+
+def load_embedder(
+    path: Path,
+    *,
+    heads: int = 8,
+    tokenizer_json: bytes | None = None,
+    text_weights: str = "",
+    device: str = "auto",
+) -> Embedder:
+    """The evaluator of a file, ready to embed. device: auto, cuda or cpu; without a GPU always the CPU.
+
+    heads: see `load_official_evaluator`; tokenizer_json, text_weights: see `Embedder`. Raises WeightsError,
+    EvaluatorError.
+    """
+    evaluator = load_evaluator(path, heads)
+    device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return Embedder(evaluator, tokenizer_json=tokenizer_json, text_weights=text_weights, device=device)
 
 
 def layout_of(config: EvaluatorConfig) -> FeatureLayout:

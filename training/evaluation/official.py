@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,6 +19,7 @@ from intermoe_engine.atomic import replacing
 from intermoe_engine.errors import EngineError
 
 from ..model.evaluator import EvaluatorConfig, PairEvaluator
+from ..weights import read_metadata, read_tensors
 
 _MOTION_LAYER = r"motion_encoder\.transformer\.layers\.(\d+)\."
 _TEXT_LAYER = r"textTransEncoder\.layers\.(\d+)\."
@@ -142,34 +141,20 @@ def save_evaluator(evaluator: PairEvaluator, path: str | os.PathLike[str]) -> No
 
 
 def load_evaluator(path: str | os.PathLike[str], heads: int = 8) -> PairEvaluator:
-    """An evaluator in eval mode: our own .safetensors, or the official weights (.safetensors or .ckpt).
+    """An evaluator in eval mode: our own .safetensors, or the official weights in any file of tensors.
 
-    A .ckpt is read without executing code from it. heads: see `load_official_evaluator`; our own files
-    know theirs. Raises EvaluatorError, and OSError when there is no such file.
+    Nothing that the file names is executed. heads: see `load_official_evaluator`; our own files know
+    theirs. Raises WeightsError for a file without readable tensors, EvaluatorError for other tensors.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                metadata = file.metadata() or {}
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise EvaluatorError(f"{path} is not a readable .safetensors file ({error})") from error
-        if "evaluator" in metadata:
-            try:
-                evaluator = PairEvaluator(EvaluatorConfig.from_dict(json.loads(metadata["evaluator"])))
-                evaluator.load_state_dict(state)
-            except (RuntimeError, TypeError, ValueError) as error:
-                raise EvaluatorError(f"{path} does not hold the evaluator it promises: {error}") from error
-            return evaluator.eval()
+    state = read_tensors(path)
+    own = read_metadata(path).get("evaluator")
+    if own is None:
         return load_official_evaluator(state, heads)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise EvaluatorError(
-            f"{path} holds more than tensors and is not opened; keep only its state_dict"
-            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise EvaluatorError(f"{path} holds no weights; give interclip.ckpt")
-    return load_official_evaluator(checkpoint, heads)
+        evaluator = PairEvaluator(EvaluatorConfig.from_dict(json.loads(own)))
+        evaluator.load_state_dict(state)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise EvaluatorError(f"{path} does not hold the evaluator it promises ({reason})") from error
+    return evaluator.eval()

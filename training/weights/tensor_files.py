@@ -18,6 +18,20 @@ from .errors import WeightsError
 from .torch_archive import ArchiveError, TorchArchive
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The text that a .safetensors file carries beside its tensors; nothing for other files.
+
+    Raises WeightsError as `read_tensors` does.
+    """
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of the file under its own name; what lies under `state_dict` alone, where there is one.
 

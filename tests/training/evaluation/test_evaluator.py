@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import runpy
@@ -11,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 import training
 from training.evaluation import EvaluatorError, load_evaluator, load_official_evaluator, save_evaluator
 from training.model.evaluator import EvaluatorConfig, PairEvaluator, contrastive_loss
+from training.weights import WeightsError
 
 OWN_COPY = Path(__file__).parents[1] / "compat"
 HEADS = 4  # of the tiny case
@@ -108,22 +111,33 @@ def test_the_error_names_every_wrong_key(state: State) -> None:
         load_official_evaluator(state, heads=5)
 
 
+@torch.no_grad()
 def test_a_checkpoint_is_read_without_executing_it(tmp_path: Path, state: State, numbers: State) -> None:
-    tensors = {key: torch.from_numpy(value) for key, value in state.items()}
-    torch.save({"state_dict": tensors, "epoch": 3}, tmp_path / "interclip.ckpt")
-    loaded = load_evaluator(tmp_path / "interclip.ckpt", heads=HEADS)
-    with torch.no_grad():
-        text = loaded.encode_text(torch.from_numpy(numbers["input_ids"]))
-    np.testing.assert_allclose(text.numpy(), numbers["text_emb"], atol=1e-4)
-
     class Trap:
         def __reduce__(self) -> tuple:
             return (Path.touch, (tmp_path / "executed",))
 
-    torch.save({"state_dict": tensors, "trap": Trap()}, tmp_path / "trap.ckpt")
-    with pytest.raises(EvaluatorError, match="holds more than tensors"):
-        load_evaluator(tmp_path / "trap.ckpt", heads=HEADS)
+    tensors = {key: torch.from_numpy(value) for key, value in state.items()}
+    for beside in ({"epoch": 3}, {"trap": Trap()}):
+        torch.save({"state_dict": tensors, **beside}, tmp_path / "interclip.ckpt")
+        loaded = load_evaluator(tmp_path / "interclip.ckpt", heads=HEADS)
+        text = loaded.encode_text(torch.from_numpy(numbers["input_ids"]))
+        np.testing.assert_allclose(text.numpy(), numbers["text_emb"], atol=1e-4)
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_file_of_another_evaluator_says_so_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "evaluator.safetensors"
+    with pytest.raises(WeightsError, match="there is no file"):
+        load_evaluator(path)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_evaluator(path)
+    metadata = {"evaluator": json.dumps(SMALL.to_dict())}
+    save_file({"weight": torch.zeros(2)}, str(path), metadata)
+    with pytest.raises(EvaluatorError, match="does not hold the evaluator it promises") as caught:
+        load_evaluator(path)
+    assert "\n" not in str(caught.value)
 
 
 SMALL = EvaluatorConfig(
