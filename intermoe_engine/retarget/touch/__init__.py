@@ -6,6 +6,7 @@ from __future__ import annotations
 from .contact import Contact, ContactList, SurfacePoint, saved_contacts, with_contacts
 from .finding import contacts_of, find_contacts
 from .keeping import Touch, keep_in_touch
+from .on_take import touch_take
 from .parts import PARTS, POINTS
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "find_contacts",
     "keep_in_touch",
     "saved_contacts",
+    "touch_take",
     "with_contacts",
 ]

@@ -11,10 +11,7 @@ from ..mapping import SIDES
 from ..source import SIDE_JOINTS
 from .body import source_points
 from .parts import CROWN_TO_TRUNK, HAND_TO_FOREARM, POINTS
-from .pose_model import COLLAR, LEAN, NECK_SHARE, PELVIS_SHARE, SHIFT, VARIABLES, WRIST, PoseModel
-
-_ELBOW_CLOSED = np.radians(150.0)
-_STRAIGHT = 0.995
+from .pose_model import COLLAR, LEAN, NECK_SHARE, SHIFT, VARIABLES, WRIST, PoseModel
 
 
 def body_points(actor: ActorRetarget) -> np.ndarray:
@@ -64,36 +61,18 @@ def pose_model(actor: ActorRetarget) -> PoseModel:
     spine = mapping.bones_for("spine")
     chain = [actor.joint("pelvis"), *(actor.bone_head(bone) for bone in spine)]
     below_pelvis = not spine or rig.index[pelvis] in actor.leaders_of(rig.index[spine[0]])
-    first = PELVIS_SHARE if below_pelvis and spine else float(not spine)
-    shares = first + (1 - first) * np.arange(len(chain)) / max(len(spine), 1)
     neck_bone = mapping.bone_for("neck") or mapping.bone_for("head")
     middle = points[:, [at("l_shoulder"), at("r_shoulder")]].mean(axis=1)
     neck = middle if neck_bone is None else actor.bone_head(neck_bone)
-    collars, hinges, arm_reach, leg_reach = {}, {}, {}, {}
+    collars = {}
     for s in SIDES:
         collar, shoulder = mapping.bone_for(f"{s}_collar"), mapping.bone_for(f"{s}_shoulder")
         assert shoulder is not None
         if collar is not None and rig.index[collar] in actor.leaders_of(rig.index[shoulder]):
             collars[s] = actor.joint(f"{s}_collar")
-        arm = [points[:, at(f"{s}_{n}")] for n in ("shoulder", "elbow", "wrist")]
-        hinges |= {(limb, s): actor.hinge(s, limb) for limb in ("arm", "leg")}
-        upper, lower, span = (np.linalg.norm(b - a, axis=-1) for a, b in (arm[:2], arm[1:], arm[::2]))
-        closed = np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(_ELBOW_CLOSED))
-        arm_reach[s] = (np.minimum(closed, span), np.maximum(_STRAIGHT * (upper + lower), span))
-        leg = np.linalg.norm(points[:, at(f"{s}_ankle")] - points[:, at(f"{s}_hip")], axis=-1)
-        leg_reach[s] = np.maximum(actor.leg_reach(s), leg)
-    return PoseModel(
-        points,
-        np.stack(chain, axis=1),
-        shares,
-        neck,
-        collars,
-        hinges,
-        arm_reach,
-        leg_reach,
-        _length(points, ("shoulder", "elbow", "wrist")),
-        _length(points, ("hip", "knee", "ankle")),
-    )
+    hinges = {(limb, s): actor.hinge(s, limb) for limb in ("arm", "leg") for s in SIDES}
+    leg_reach = {s: actor.leg_reach(s) for s in SIDES}
+    return PoseModel.of(points, chain, below_pelvis, neck, collars, hinges, leg_reach)
 
 
 def frozen_variables(actor: ActorRetarget, model: PoseModel) -> np.ndarray:
@@ -131,12 +110,3 @@ def _continued(out: np.ndarray, taken: np.ndarray, a: int, b: int, c: int) -> np
         taken[:, b] - taken[:, a], axis=-1
     )
     return out[:, b] + ratio[:, None] * (taken[:, c] - taken[:, b])
-
-
-def _length(points: np.ndarray, names: tuple[str, ...]) -> float:
-    """Length in metres of a limb, mean of both sides."""
-    total = 0.0
-    for s in SIDES:
-        ids = [POINTS.index(f"{s}_{n}") for n in names]
-        total += float(np.linalg.norm(np.diff(points[0, ids], axis=0), axis=-1).sum())
-    return total / 2

@@ -135,6 +135,11 @@ class ContactList:
     def between_people(self) -> list[Contact]:
         return [c for c in self.contacts if not c.on_floor]
 
+    def to_solve(self, fps: float, frames: int) -> ContactList:
+        """Those between people that have any strength and begin within the take's `frames`."""
+        spans = ((c, c.frames(fps, frames)) for c in self.between_people() if c.strength > 0)
+        return ContactList.of(c for c, span in spans if span.start < span.stop)
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {"schema": SCHEMA, "contacts": [c.to_dict() for c in self.contacts]}

@@ -86,8 +86,8 @@ def keep_in_touch(
 ) -> Touch:
     """Solve both actors together and put the result on their rigs (in place)."""
     sources = (Body.of_source(actors[0].source), Body.of_source(actors[1].source))
-    listed = [c for c in contacts.between_people() if _lies_in(c, fps, sources[0].frames)]
-    tracks = contact_tracks(ContactList.of(listed), sources, fps)
+    listed = contacts.to_solve(fps, sources[0].frames)
+    tracks = contact_tracks(listed, sources, fps)
     models = (pose_model(actors[0]), pose_model(actors[1]))
     radii = (target_girths(actors[0].rig, models[0].points), target_girths(actors[1].rig, models[1].points))
     wanted = tracks if settings.keep_contacts else []
@@ -102,12 +102,7 @@ def keep_in_touch(
             for actor, model, x in zip(actors, models, solution, strict=True):
                 apply_solution(actor, model, x)
     after = problem.bodies([body_points(actor) for actor in actors])
-    return Touch(listed, tracks, sources, before, after, scale)
-
-
-def _lies_in(contact: Contact, fps: float, frames: int) -> bool:
-    span = contact.frames(fps, frames)
-    return span.start < span.stop and contact.strength > 0
+    return Touch(list(listed), tracks, sources, before, after, scale)
 
 
 def _mm(metres: Any) -> float:

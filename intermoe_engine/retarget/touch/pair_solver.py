@@ -79,7 +79,8 @@ class SolverWeights:
 @dataclass
 class PairProblem:
     """models, sources (bodies of the take), radii (of the targets' parts): for A and B. scale: of the pair.
-    leads: "share", "A" or "B". frozen: flags (18,) for A and B of variables that stay zero."""
+    leads: "share", "A" or "B". allowance: metres by which the two may overlap; None: as much as in the
+    take. frozen: flags (18,) for A and B of variables that stay zero."""
 
     models: tuple[PoseModel, PoseModel]
     sources: tuple[Body, Body]
@@ -89,6 +90,7 @@ class PairProblem:
     fps: float
     leads: str = "share"
     keep_apart: bool = True
+    allowance: float | None = None
     frozen: tuple[np.ndarray, ...] = ()
     weights: SolverWeights = field(default_factory=SolverWeights)
 
@@ -97,42 +99,54 @@ class PairProblem:
         a, b = (s.on(p, r) for s, p, r in zip(self.sources, points, self.radii, strict=True))
         return a, b
 
+    def stiffness(self) -> np.ndarray:
+        """Unwillingness (36,) of all variables of both people."""
+        stiff = np.stack([self.weights.unwillingness(m.arm_length) for m in self.models])
+        for k, name in enumerate(("A", "B")):
+            if self.leads == name:
+                stiff[k] *= self.weights.leader
+        for k, flags in enumerate(self.frozen):
+            stiff[k, flags] *= 1e4
+        return stiff.ravel()
+
 
 def solve_pair(problem: PairProblem) -> np.ndarray:
-    """Variables (2, T, 18) of both people; zero where nothing has to be mended.
+    """Variables (2, T, 18) of both people; zero where nothing has to be mended."""
+    # Limbs first find their places: a limb on the wrong side of a body cannot be pushed out of it.
+    x = bring_together(problem)
+    return push_apart(problem, x) if problem.keep_apart else x
 
-    Levenberg–Marquardt: a step that makes things worse is taken back and tried again, damped.
-    """
-    w, models = problem.weights, problem.models
-    frames = models[0].frames
-    stiff = np.concatenate([w.unwillingness(m.arm_length) for m in models])
-    for k, name in enumerate(("A", "B")):
-        if problem.leads == name:
-            stiff[k * VARIABLES : (k + 1) * VARIABLES] *= w.leader
-    for k, flags in enumerate(problem.frozen):
-        stiff[k * VARIABLES : (k + 1) * VARIABLES][flags] *= 1e4
-    smooth = stiff**2 * (np.tile(w.times(), 2) * problem.fps) ** 4
-    x = np.zeros((frames, 2 * VARIABLES))
-    if problem.tracks:
-        # Limbs first find their places: a limb on the wrong side of a body cannot be pushed out of it.
-        x = _descend(problem, x, None, stiff, smooth, w.damping[0], w.rounds_in_place)
-    pairs = _near_pairs(problem, x) if problem.keep_apart else None
-    if pairs is not None:
-        x = _descend(problem, x, pairs, stiff, smooth, w.damping[1], w.rounds_apart)
-    return np.stack(np.split(x, 2, axis=-1))
+
+def bring_together(problem: PairProblem, start: np.ndarray | None = None) -> np.ndarray:
+    """Variables (2, T, 18) by which the contacts hold, whatever overlaps; start None: the pose as it is."""
+    x = np.zeros((2, problem.models[0].frames, VARIABLES)) if start is None else start
+    if not problem.tracks:
+        return x
+    return _descend(problem, x, None, problem.weights.damping[0], problem.weights.rounds_in_place)
+
+
+def push_apart(problem: PairProblem, start: np.ndarray) -> np.ndarray:
+    """Variables (2, T, 18), near those of `start`, by which also nothing overlaps that should not."""
+    pairs = _near_pairs(problem, start)
+    if pairs is None:
+        return start
+    return _descend(problem, start, pairs, problem.weights.damping[1], problem.weights.rounds_apart)
 
 
 def _descend(
     problem: PairProblem,
-    x: np.ndarray,
+    start: np.ndarray,
     pairs: tuple[PartPairs, np.ndarray] | None,
-    stiff: np.ndarray,
-    smooth: np.ndarray,
     damping: float,
     rounds: int,
 ) -> np.ndarray:
-    """Better variables (T, 36) than x, in at most so many rounds."""
-    w = problem.weights
+    """Better variables (2, T, 18) than `start`, in at most so many rounds.
+
+    Levenberg–Marquardt: a step that makes things worse is taken back and tried again, damped.
+    """
+    w, stiff = problem.weights, problem.stiffness()
+    smooth = stiff**2 * (np.tile(w.times(), 2) * problem.fps) ** 4
+    x = np.concatenate(list(start), axis=-1)
     diagonal = np.arange(len(stiff))
     best, lowest, worse = x, np.inf, 4.0
     blocks = gradient = np.zeros(0)
@@ -141,7 +155,7 @@ def _descend(
         bend = second_difference_energy(x, smooth)
         cost = terms.cost() + 0.5 * float(np.sum(x * (stiff**2 * x + bend)))
         if cost < lowest:
-            done = lowest - cost < w.tolerance * cost + w.enough
+            done = cost < _NOTHING or lowest - cost < w.tolerance * cost + w.enough
             best, lowest = x, cost
             damping, worse = damping / 3, 4.0
             if done:
@@ -153,7 +167,7 @@ def _descend(
         damped = blocks.copy()
         damped[:, diagonal, diagonal] += (1 + damping) * stiff**2
         x = best + solve_smooth(damped, -gradient, (1 + damping) * smooth)
-    return best
+    return np.stack(np.split(best, 2, axis=-1))
 
 
 @dataclass(frozen=True)
@@ -301,20 +315,22 @@ def _gathered(
     return products[..., :-1], products[..., -1]
 
 
+_NOTHING = 1e-6  # a cost with which there is nothing to mend
 _NEAR = 0.15  # metres: a pair of parts farther apart does not come to overlap by the solve
 
 
 def _near_pairs(problem: PairProblem, x: np.ndarray) -> tuple[PartPairs, np.ndarray] | None:
     """Pairs of parts that come near each other, and the distances (T, N) that they may come to."""
     pairs = PartPairs.all_pairs()
-    halves = np.split(x, 2, axis=-1)
-    points = [m.at(v) for m, v in zip(problem.models, halves, strict=True)]
+    points = [m.at(v) for m, v in zip(problem.models, x, strict=True)]
     near = clearance(pairs, problem.bodies(points)).distance.min(axis=0) < _NEAR
     if not near.any():
         return None
     pairs = pairs.kept(near)
-    taken = clearance(pairs, problem.sources).distance
-    return pairs, np.minimum(problem.scale * taken, 0.0)
+    allowed = np.minimum(problem.scale * clearance(pairs, problem.sources).distance, 0.0)
+    if problem.allowance is not None:
+        allowed[:, pairs.across] = -problem.allowance
+    return pairs, allowed
 
 
 # Shares of the body's mass above the legs (Winter, Biomechanics and Motor Control, 2009, table 4.1).

@@ -24,6 +24,8 @@ PELVIS_SHARE = 0.4
 """Of a lean, what the pelvis takes part in; the spine bends by the rest."""
 NECK_SHARE = 0.5
 _STEP = 1e-5
+_ELBOW_CLOSED = np.radians(150.0)
+_STRAIGHT = 0.995
 _HEAD, _CROWN = POINTS.index("head"), POINTS.index("crown")
 _LIMB_POINTS = {
     side: tuple(
@@ -32,7 +34,7 @@ _LIMB_POINTS = {
     )
     for side in ("l", "r")
 }
-_LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
+LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,35 @@ class PoseModel:
     leg_reach: dict[str, np.ndarray]
     arm_length: float
     leg_length: float
+
+    @staticmethod
+    def of(
+        points: np.ndarray,
+        chain: list[np.ndarray],
+        pelvis_carries_spine: bool,
+        neck: np.ndarray,
+        collars: dict[str, np.ndarray],
+        hinge: dict[tuple[str, str], np.ndarray],
+        leg_reach: dict[str, np.ndarray],
+    ) -> PoseModel:
+        """A model from where a body's joints are: arguments as of the class, chain a list of (T, 3)."""
+        spine = len(chain) - 1
+        first = PELVIS_SHARE if pelvis_carries_spine and spine else float(not spine)
+        shares = first + (1 - first) * np.arange(len(chain)) / max(spine, 1)
+        arm_reach, legs = {}, {}
+        for side in ("l", "r"):
+            hip, _, ankle, shoulder, elbow, wrist, _ = _LIMB_POINTS[side]
+            arm = ((shoulder, elbow), (elbow, wrist), (shoulder, wrist))
+            upper, lower, span = (np.linalg.norm(points[:, j] - points[:, i], axis=-1) for i, j in arm)
+            closed = np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(_ELBOW_CLOSED))
+            arm_reach[side] = (np.minimum(closed, span), np.maximum(_STRAIGHT * (upper + lower), span))
+            leg = np.linalg.norm(points[:, ankle] - points[:, hip], axis=-1)
+            legs[side] = np.maximum(leg_reach[side], leg)
+        lengths = {limb: _limb_length(points, names) for limb, names in LIMBS.items()}
+        return PoseModel(
+            points, np.stack(chain, axis=1), shares, neck, collars, hinge, arm_reach, legs,
+            lengths["arm"], lengths["leg"],
+        )  # fmt: skip
 
     @property
     def frames(self) -> int:
@@ -140,7 +171,7 @@ class PoseModel:
     def _middle(self, side: str, limb: str, goal: np.ndarray) -> np.ndarray:
         """Elbow or knee as seen from the limb's start, for an end at `goal` (..., T, 3) from there, by the
         rule of `two_bone.solve_two_bone`."""
-        start, middle, end = (self.points[:, POINTS.index(f"{side}_{n}")] for n in _LIMBS[limb])
+        start, middle, end = (self.points[:, POINTS.index(f"{side}_{n}")] for n in LIMBS[limb])
         reach = end - start
         upper = np.linalg.norm(middle - start, axis=-1, keepdims=True)
         lower = np.linalg.norm(end - middle, axis=-1, keepdims=True)
@@ -160,3 +191,12 @@ class PoseModel:
         probes = goal + _STEP * np.concatenate([np.zeros((1, 3)), np.eye(3)])[:, None]
         places = self._middle(side, limb, probes)
         return np.moveaxis((places[1:] - places[0]) / _STEP, 0, -1)
+
+
+def _limb_length(points: np.ndarray, names: tuple[str, ...]) -> float:
+    """Length in metres of a limb, mean of both sides."""
+    total = 0.0
+    for side in ("l", "r"):
+        ids = [POINTS.index(f"{side}_{name}") for name in names]
+        total += float(np.linalg.norm(np.diff(points[0, ids], axis=0), axis=-1).sum())
+    return total / 2

@@ -66,15 +66,15 @@ class ContactTrack:
 
 def contact_tracks(contacts: ContactList, bodies: tuple[Body, Body], fps: float) -> list[ContactTrack]:
     """Tracks of all contacts between people that lie within the take; `bodies` are the take's own."""
-    out = []
-    for contact in contacts.between_people():
-        span = contact.frames(fps, bodies[0].frames)
-        if span.start < span.stop and contact.strength > 0:
-            out.append(_track(contact, span, bodies, fps))
-    return out
+    frames = bodies[0].frames
+    return [
+        contact_track(contact, contact.frames(fps, frames), bodies, fps)
+        for contact in contacts.to_solve(fps, frames)
+    ]
 
 
-def _track(contact: Contact, span: slice, bodies: tuple[Body, Body], fps: float) -> ContactTrack:
+def contact_track(contact: Contact, span: slice, bodies: tuple[Body, Body], fps: float) -> ContactTrack:
+    """One contact over the frames of `span`; see `contact_tracks`."""
     owners = (ACTORS.index(contact.first), ACTORS.index(contact.second))
     parts = (contact.first_part, contact.second_part)
     a, b = bodies[owners[0]], bodies[owners[1]]
@@ -87,18 +87,16 @@ def _track(contact: Contact, span: slice, bodies: tuple[Body, Body], fps: float)
         along = np.stack(part_gap(a, parts[0], b, parts[1])[1:])
     radius = max(1, round(_SMOOTH * fps))
     for k, place in enumerate((contact.first_place, contact.second_place)):
-        along[k] = _smooth(along[k], span, radius) if place is None else place.along
+        along[k] = smoothed(along[k], span, radius) if place is None else place.along
     between = b.axis_point(parts[1], along[1]) - a.axis_point(parts[0], along[0])
     outward = np.zeros((2, a.frames, 3))
     for k, (body, sign, place) in enumerate(((a, 1.0, contact.first_place), (b, -1.0, contact.second_place))):
         if place is not None:
             direction = np.broadcast_to(np.asarray(place.outward, dtype=float), (a.frames, 3))
         else:
-            direction = (
-                sign * (np.swapaxes(body.matrix(parts[k]), -1, -2) @ _unit(between)[..., None])[..., 0]
-            )
-            direction = np.stack([_smooth(direction[:, i], span, radius) for i in range(3)], axis=-1)
-        outward[k] = _unit(direction)
+            direction = sign * (np.swapaxes(body.matrix(parts[k]), -1, -2) @ unit(between)[..., None])[..., 0]
+            direction = np.stack([smoothed(direction[:, i], span, radius) for i in range(3)], axis=-1)
+        outward[k] = unit(direction)
     active = np.zeros(a.frames, dtype=bool)
     active[span] = True
     surfaces = [body.surface_point(parts[k], along[k], outward[k]) for k, body in enumerate((a, b))]
@@ -108,7 +106,7 @@ def _track(contact: Contact, span: slice, bodies: tuple[Body, Body], fps: float)
     return ContactTrack(owners, parts, active, along, outward, gap, contact.strength)
 
 
-def _smooth(values: np.ndarray, span: slice, radius: int) -> np.ndarray:
+def smoothed(values: np.ndarray, span: slice, radius: int) -> np.ndarray:
     """Hann mean of values (T,) within the span; constant before and after it."""
     kernel = np.hanning(2 * radius + 3)[1:-1]
     inside = np.pad(values[span], radius, mode="edge")
@@ -116,5 +114,6 @@ def _smooth(values: np.ndarray, span: slice, radius: int) -> np.ndarray:
     return np.concatenate([np.full(span.start, mean[0]), mean, np.full(len(values) - span.stop, mean[-1])])
 
 
-def _unit(v: np.ndarray) -> np.ndarray:
+def unit(v: np.ndarray) -> np.ndarray:
+    """v (..., 3) with length one."""
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
