@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from retarget_rigs import dancing_take, smpl_rig
 
 from intermoe_engine.retarget import BoneMapping, RetargetSettings, RigDescription, map_bones, retarget_pair
 from intermoe_engine.retarget.errors import RigError
 from intermoe_engine.take import ActorMotion, Take
 from intermoe_engine.worker.protocol import encode
+from tests.engine.retarget_rigs import dancing_take, smpl_rig
 
 RIG = smpl_rig()
 BONES = len(RIG.bone_names)

@@ -8,15 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from retarget_rigs import (
-    MIXAMO,
-    Z_UP_TO_Y_UP,
-    arms_lowered,
-    dancing_take,
-    joint_heads,
-    random_take,
-    smpl_rig,
-)
 
 from intermoe_engine.kinematics import forward_kinematics
 from intermoe_engine.retarget import (
@@ -30,6 +21,15 @@ from intermoe_engine.retarget import (
 from intermoe_engine.rotations import quat_exp, quat_rotate, quat_to_matrix
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion, Take
+from tests.engine.retarget_rigs import (
+    MIXAMO,
+    Z_UP_TO_Y_UP,
+    arms_lowered,
+    dancing_take,
+    joint_heads,
+    random_take,
+    smpl_rig,
+)
 
 TALL, SHORT = SMPL22.offsets * 1.15, SMPL22.offsets * 0.9
 
