@@ -15,9 +15,9 @@ def add_linear_filter(
 ) -> str:
     """noisy and output (2, B, T, D), timesteps (B), mask (B, T) bool, frames: T -> clean (2, B, T, D)."""
     # Its numbers are few and everything rests on them, so they stay exact at every precision.
-    signal, deviation = (
+    signal, deviation, gain = (
         g.unsqueeze(g.op("Gather", g.constant(array(table)), timesteps), 1, 2)
-        for table in (module.signal, module.deviation)
+        for table in (module.signal, module.deviation, module.gain)
     )
     spectrum = g.constant(array(module.spectrum))
     power = g.op("Mul", deviation, deviation)
@@ -43,7 +43,8 @@ def add_linear_filter(
     share = g.op("Div", whole, g.op("Max", weight, g.constant(1e-3)))
     guess = g.op("Mul", guess, g.op("Clip", share, g.constant(1.0), g.constant(2.0)))
     rest = g.op("Mul", g.op("Sqrt", left), output)
-    return g.op("Add", mean, g.linear(g.op("Add", guess, rest), basis, None, exact=True))
+    clean = g.linear(g.op("Add", guess, rest), basis, None, exact=True)
+    return g.op("Add", mean, g.op("Mul", gain, clean))
 
 
 def _of_gains(g: GraphBuilder, gains: str, cosines: np.ndarray) -> str:

@@ -11,10 +11,11 @@ import torch
 
 from intermoe_engine.atomic import replacing
 
+from .calibration import calibrate
 from .fit.throughput import ProfileDone
 from .fit.trainer import Devices
 from .processes import first_process
-from .recipe import Recipe, RecipeError, TrainerRecipe, find_recipe, load_recipe
+from .recipe import Recipe, RecipeError, SamplingRecipe, TrainerRecipe, find_recipe, load_recipe
 from .stages import train_denoiser, train_vae
 from .workspace import Workspace
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
             train_vae(space)
         if args.stage in ("denoiser", "all"):
             train_denoiser(space)
+            calibrate(space)
         if args.stage == "evaluator":
             from .evaluator_training import train_evaluator
 
@@ -73,4 +75,5 @@ def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
 def _decisive(recipe: Recipe) -> Recipe:
     """The recipe without what decides how, not what, is trained."""
     trainer = TrainerRecipe(clip=recipe.trainer.clip, clip_by=recipe.trainer.clip_by)
-    return dataclasses.replace(recipe, trainer=trainer, text=dataclasses.replace(recipe.text, weights=""))
+    text = dataclasses.replace(recipe.text, weights="")
+    return dataclasses.replace(recipe, trainer=trainer, text=text, sampling=SamplingRecipe())

@@ -196,6 +196,25 @@ class EvaluatorRecipe(ScheduleRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SamplingRecipe:
+    """How a bundle of the run samples unless it is told otherwise: steps and guidance.
+
+    calibration_pairs: takes sampled after training to measure by how much predictions fall short of the
+    data's deviation, see training.calibration; 0: not done. Needs [model] prediction "residual".
+    """
+
+    steps: int = 50
+    guidance: float = 3.5
+    calibration_pairs: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 1000 or not 0.0 <= self.guidance <= 100.0 or self.calibration_pairs < 0:
+            raise RecipeError(
+                "steps must lie between 1 and 1000, guidance between 0 and 100, calibration_pairs not below 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that decides the outcome of a run, apart from the data themselves."""
 
@@ -209,6 +228,11 @@ class Recipe:
     denoiser: DenoiserRecipe
     decoder: DecoderRecipe | None = None
     evaluator: EvaluatorRecipe | None = None
+    sampling: SamplingRecipe = SamplingRecipe()
+
+    def __post_init__(self) -> None:
+        if self.sampling.calibration_pairs and self.model.prediction != "residual":
+            raise RecipeError('[sampling] calibration_pairs needs [model] prediction "residual"')
 
 
 def find_recipe(name: str) -> Path:
@@ -236,6 +260,7 @@ def load_recipe(path: Path) -> Recipe:
             "trainer": _section(TrainerRecipe, data.pop("trainer", {}), f"{path} [trainer]"),
             "vae": _section(VAERecipe, data.pop("vae"), f"{path} [vae]"),
             "denoiser": _section(DenoiserRecipe, data.pop("denoiser"), f"{path} [denoiser]"),
+            "sampling": _section(SamplingRecipe, data.pop("sampling", {}), f"{path} [sampling]"),
         }
         for name, kind in (("decoder", DecoderRecipe), ("evaluator", EvaluatorRecipe)):
             if name in data:

@@ -86,18 +86,26 @@ class Workspace:
     def _card(self) -> dict[str, Any]:
         """What is known of the model; whoever ships it adds the licence of the data and what it cannot do."""
         told = RECIPES / f"{self.recipe.name}-card.json"
+        sampling = self.recipe.sampling
+        defaults = {"default_steps": sampling.steps, "default_guidance": sampling.guidance}
         if told.is_file():
-            return json.loads(told.read_text(encoding="utf-8"))
+            return {**json.loads(told.read_text(encoding="utf-8")), **defaults}
         captions = [text for clip in self.store.clips if not clip.held_out for text in clip.captions[:1]]
         return {
             "id": f"intermoe-{self.recipe.name}",
             "name": f"InterMoE trained by the recipe {self.recipe.name}",
             "licence": "not stated; weights may be used as the training data's licence allows",
+            **defaults,
             "frames": {"min": self.recipe.denoiser.min_frames, "max": self.recipe.denoiser.max_frames},
             "example_prompts": list(dict.fromkeys(captions))[:4],
             "recipe": self.recipe.name,
             "clips": len({clip.name for clip in self.store.clips if not clip.held_out}),
         }
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A file of the run, empty where there is none."""
+        path = self.run / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write a file of the run, whole or not at all."""

@@ -61,6 +61,7 @@ def test_denoiser_graph_with_its_linear_filter() -> None:
     assert model.denoiser.filter is not None
     walk = torch.randn(2, 8, 64, model.denoiser.filter.basis.shape[0]).cumsum(dim=2)
     model.denoiser.filter.fit(walk / walk.std() + torch.tensor([1.0, -1.0])[:, None, None, None])
+    model.denoiser.filter.gain.copy_(torch.linspace(1.0, 1.5, 1000))
     assert model.denoiser.net.person_embed is not None
     model.denoiser.net.person_embed.data.normal_()
     result = parity.check_denoiser(denoiser_graph(model.denoiser), model.denoiser, "fp32")

@@ -10,6 +10,7 @@ prediction. A short training need not find by itself that people move smoothly a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +36,14 @@ class LinearFilter(nn.Module):
     """Wiener's filter of each person's latents at every noise level.
 
     mean (2, D) of A and of B; basis (D, D): principal axes of both in its columns; spectrum (D, LAGS + 1):
-    power of each axis at each frequency.
+    power of each axis at each frequency; gain (1000,): by how much predictions at each diffusion step are
+    drawn away from the mean, 1 until it is measured (training.calibration).
     """
 
     mean: Tensor
     basis: Tensor
     spectrum: Tensor
+    gain: Tensor
     cosines: Tensor
     signal: Tensor
     deviation: Tensor
@@ -52,8 +55,13 @@ class LinearFilter(nn.Module):
         self.register_buffer("spectrum", torch.ones(width, LAGS + 1))
         self.register_buffer("cosines", cosines(), persistent=False)
         alpha = torch.from_numpy(GaussianDiffusion().alphas_cumprod)
+        self.register_buffer("gain", torch.ones(len(alpha)))
         self.register_buffer("signal", alpha.sqrt().float(), persistent=False)
         self.register_buffer("deviation", (1.0 - alpha).sqrt().float(), persistent=False)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        state_dict.setdefault(f"{prefix}gain", torch.ones_like(self.gain))  # weights from before it was there
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def fit(self, latents: Tensor) -> None:
@@ -107,4 +115,5 @@ class LinearFilter(nn.Module):
         # At the ends, where neighbours are missing, the others count for them.
         whole = taps[:, :1] + 2.0 * taps[:, 1:].sum(dim=1, keepdim=True)
         guess = guess * (whole / weight.clamp(min=1e-3)).clamp(1.0, 2.0)
-        return mean + (guess + left * output) @ self.basis.T
+        gain = self.gain[timesteps, None, None]
+        return mean + gain * (guess + left * output) @ self.basis.T

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,10 +96,10 @@ def made_up_clip(name: str, frames: int, seed: int) -> PairClip:
     )
 
 
-def write_cache(folder: Path) -> Path:
-    """Five clips, one shorter and one longer than the denoiser's longest."""
+def write_cache(folder: Path, lengths: Sequence[int] = (40, 48, 90, 60, 50)) -> Path:
+    """Clips of so many frames; one is shorter and one longer than the denoiser's longest."""
     with CacheWriter(folder) as cache:
-        for number, frames in enumerate((40, 48, 90, 60, 50)):
+        for number, frames in enumerate(lengths):
             cache.add(made_up_clip(f"clip{number}", frames, number))
     return folder
 
