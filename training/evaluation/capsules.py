@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A body as capsules about SMPL's 22 joints: distances between surfaces and volumes that two bodies share.
-
-Everything is vectorised over frames; positions are (T, 22, 3) metres of one person.
-"""
+"""The retargeter's capsules of a body, measured: distances of surfaces and volumes that two bodies share."""
 
 from __future__ import annotations
 
@@ -11,51 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import qmc
 
+from intermoe_engine.kinematics import forward_kinematics
+from intermoe_engine.retarget.source import SourceActor
+from intermoe_engine.retarget.touch import parts
+from intermoe_engine.retarget.touch.body import Body
+from intermoe_engine.retarget.touch.closest import closest_of_segments, mix
+from intermoe_engine.retarget.touch.parts import INDEX
+from intermoe_engine.rotations import quat_to_matrix
 from intermoe_engine.skeleton import SMPL22
 
-# name, joints it runs between, radius in metres, and for the far end how far beyond it goes: a share of the
-# bone (given by its joints) that is added. Radii are of an adult of 1.75 m.
-_BODY: tuple[tuple[str, str, str, float, tuple[float, str, str] | None], ...] = (
-    ("hips", "l_hip", "r_hip", 0.105, None),
-    ("belly", "pelvis", "spine2", 0.115, None),
-    ("chest", "spine2", "neck", 0.120, None),
-    ("shoulders", "l_shoulder", "r_shoulder", 0.065, None),
-    ("head", "head", "head", 0.090, (0.8, "neck", "head")),
-    ("l_thigh", "l_hip", "l_knee", 0.070, None),
-    ("r_thigh", "r_hip", "r_knee", 0.070, None),
-    ("l_shin", "l_knee", "l_ankle", 0.050, None),
-    ("r_shin", "r_knee", "r_ankle", 0.050, None),
-    ("l_foot", "l_ankle", "l_foot", 0.040, None),
-    ("r_foot", "r_ankle", "r_foot", 0.040, None),
-    ("l_upper_arm", "l_shoulder", "l_elbow", 0.045, None),
-    ("r_upper_arm", "r_shoulder", "r_elbow", 0.045, None),
-    ("l_forearm", "l_elbow", "l_wrist", 0.038, None),
-    ("r_forearm", "r_elbow", "r_wrist", 0.038, None),
-    ("l_hand", "l_wrist", "l_wrist", 0.032, (0.4, "l_elbow", "l_wrist")),
-    ("r_hand", "r_wrist", "r_wrist", 0.032, (0.4, "r_elbow", "r_wrist")),
-)
-
-NAMES = tuple(row[0] for row in _BODY)
-RADII = np.array([row[3] for row in _BODY])
-HANDS = (NAMES.index("l_hand"), NAMES.index("r_hand"))
+HANDS = tuple(INDEX[name] for name in parts.HANDS)
 
 POINTS = 256
 _ROWS_AT_ONCE = 128
-
-
-def _weights() -> tuple[np.ndarray, np.ndarray]:
-    starts, ends = np.zeros((len(_BODY), 22)), np.zeros((len(_BODY), 22))
-    for row, (_, start, end, _, beyond) in enumerate(_BODY):
-        starts[row, SMPL22.index(start)] += 1.0
-        ends[row, SMPL22.index(end)] += 1.0
-        if beyond is not None:
-            share, base, tip = beyond
-            ends[row, SMPL22.index(tip)] += share
-            ends[row, SMPL22.index(base)] -= share
-    return starts, ends
-
-
-_STARTS, _ENDS = _weights()
 
 
 @dataclass(frozen=True)
@@ -71,28 +36,25 @@ class Capsules:
         return Capsules(self.start[which], self.end[which], self.radius)
 
 
-def body_capsules(positions: np.ndarray) -> Capsules:
-    """The 17 capsules (`NAMES`) of a person with joints (T, 22, 3)."""
-    place = lambda weights: np.einsum("cj,tjk->tck", weights, positions)
-    return Capsules(place(_STARTS), place(_ENDS), RADII)
+def body_capsules(positions: np.ndarray, rotations: np.ndarray) -> Capsules:
+    """The capsules (`parts.PARTS`) of a person with joints (T, 22, 3) and local rotations (T, 22, 4).
+
+    They are those that the retargeter keeps apart: as thick as the person's lengths suggest, with hands that
+    follow the wrists.
+    """
+    _, world = forward_kinematics(positions[:, 0], rotations, SMPL22.parents, SMPL22.offsets)
+    bones = np.linalg.norm(positions[:, 1:] - positions[:, SMPL22.parents[1:]], axis=-1)
+    offsets = SMPL22.offsets.copy()
+    offsets[1:] *= (np.median(bones, axis=0) / np.linalg.norm(offsets[1:], axis=-1))[:, None]
+    nowhere = np.zeros((len(positions), 4), dtype=bool)
+    body = Body.of_source(SourceActor(positions, world, quat_to_matrix(world), nowhere, offsets))
+    return Capsules(*body.ends(), body.radii)
 
 
 def segment_distance(p: np.ndarray, q: np.ndarray, r: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Distances (...) between segments p–q and r–s, each (..., 3) and broadcast (Ericson 2005, 5.1.9)."""
-    d1, d2, between = q - p, s - r, p - r
-    a, e = (d1 * d1).sum(-1), (d2 * d2).sum(-1)
-    b, c, f = (d1 * d2).sum(-1), (d1 * between).sum(-1), (d2 * between).sum(-1)
-    tiny = 1e-12
-    safe_a, safe_e = np.maximum(a, tiny), np.maximum(e, tiny)
-    # On p–q the point nearest to the other line; parallel segments may take any, here p's end.
-    spread = a * e - b * b
-    t1 = np.where(spread > tiny, (b * f - c * e) / np.maximum(spread, tiny), 0.0).clip(0.0, 1.0)
-    t2 = np.where(e > tiny, (b * t1 + f) / safe_e, 0.0)
-    # Where that lies beyond r–s, clamp there and look back.
-    clamped = t2.clip(0.0, 1.0)
-    t1 = np.where(a > tiny, ((b * clamped - c) / safe_a).clip(0.0, 1.0), 0.0)
-    gap = between + d1 * t1[..., None] - d2 * clamped[..., None]
-    return np.linalg.norm(gap, axis=-1)
+    """Distances (...) between segments p–q and r–s, each (..., 3) and broadcast."""
+    along, across = closest_of_segments(p, q, r, s)
+    return np.linalg.norm(mix(p, q, along) - mix(r, s, across), axis=-1)
 
 
 def surface_distances(a: Capsules, b: Capsules) -> np.ndarray:

@@ -33,7 +33,7 @@ def measure(motion: PairMotion, caption: str) -> Measured:
     return Measured(
         {
             **person_figures(positions, fps),
-            **proximity_figures(positions, caption),
+            **proximity_figures(motion, caption),
             **role_figures(positions, fps, caption),
         },
         signature(positions, fps),

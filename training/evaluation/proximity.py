@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from .capsules import HANDS, body_capsules, shared_volume, surface_distances
+from .motion import PairMotion
 
 TOUCH = 0.02
 """Surfaces closer than this (metres) touch: capsules fit a body to a centimetre or two."""
@@ -69,8 +70,8 @@ def distribution_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(wasserstein_distance(a, b))
 
 
-def proximity_figures(positions: np.ndarray, caption: str, stride: int = 3) -> dict[str, float]:
-    """Figures of one motion (2, T, 22, 3); NaN for those that the caption does not ask for.
+def proximity_figures(motion: PairMotion, caption: str, stride: int = 3) -> dict[str, float]:
+    """Figures of one motion; NaN for those that the caption does not ask for.
 
     interpenetration_ml: mean shared volume of the two bodies' capsules, in ml. overlap_depth_mm: mean
     depth of the deepest pair of capsules. touch_ratio: share of frames on which surfaces are within 2 cm.
@@ -80,7 +81,11 @@ def proximity_figures(positions: np.ndarray, caption: str, stride: int = 3) -> d
     hand to the other's surface. distance_m: median distance of the pelvises. stride: volumes and surfaces
     are looked at on every stride-th frame.
     """
-    a, b = (body_capsules(person[::stride]) for person in positions)
+    positions = motion.positions
+    a, b = (
+        body_capsules(joints[::stride], rotations[::stride])
+        for joints, rotations in zip(positions, motion.rotations, strict=True)
+    )
     gaps = surface_distances(a, b)
     nearest = gaps.min(axis=(1, 2))
     touch = nearest < TOUCH

@@ -10,9 +10,11 @@ import pytest
 from scipy.optimize import minimize
 
 from intermoe_engine.kinematics import rest_positions
+from intermoe_engine.retarget.touch.parts import HAND_TO_FOREARM
+from intermoe_engine.rotations import quat_from_axis_angle
 from intermoe_engine.skeleton import SMPL22
 from training.evaluation.capsules import (
-    NAMES,
+    HANDS,
     Capsules,
     body_capsules,
     body_volume,
@@ -22,6 +24,7 @@ from training.evaluation.capsules import (
 )
 
 T_POSE = rest_positions(SMPL22.parents, SMPL22.offsets)
+UNTURNED = np.tile([1.0, 0.0, 0.0, 0.0], (22, 1))
 
 
 def capsules(*rows: tuple[tuple, tuple, float]) -> Capsules:
@@ -99,18 +102,30 @@ def test_capsules_of_one_body_count_once() -> None:
 
 
 def test_a_body_weighs_what_an_adult_does() -> None:
-    body = body_capsules(T_POSE[None])
-    assert body.start.shape == (1, len(NAMES), 3)
-    assert 0.055 < body_volume(body, points=400)[0] < 0.085  # about a litre a kilogram
-    hand = NAMES.index("l_hand")
-    np.testing.assert_allclose(body.start[0, hand], T_POSE[20])
-    np.testing.assert_allclose(body.end[0, hand], T_POSE[20] + 0.4 * (T_POSE[20] - T_POSE[18]))
+    body = body_capsules(T_POSE[None], UNTURNED[None])
+    volume = body_volume(body, points=400)[0]
+    assert 0.055 < volume < 0.085  # about a litre a kilogram
+    giant = body_capsules(1.2 * T_POSE[None], UNTURNED[None])
+    assert body_volume(giant, points=400)[0] == pytest.approx(1.2**3 * volume, rel=1e-6)
+
+
+def test_hands_follow_the_wrists() -> None:
+    turns = np.stack([UNTURNED, UNTURNED])
+    turns[1, 20] = quat_from_axis_angle(np.array([0.0, 0.0, 1.0]), np.array(np.pi / 2))
+    body = body_capsules(np.stack([T_POSE, T_POSE]), turns)
+    left = HANDS[0]
+    np.testing.assert_allclose(body.start[:, left], np.stack([T_POSE[20]] * 2), atol=1e-12)
+    forearm = T_POSE[20] - T_POSE[18]
+    turned = np.array([-forearm[1], forearm[0], forearm[2]])  # a quarter about z
+    reach = np.stack([forearm, turned]) * HAND_TO_FOREARM
+    np.testing.assert_allclose(body.end[:, left] - body.start[:, left], reach, atol=1e-12)
 
 
 def test_frames_are_independent_and_order_of_people_hardly_matters() -> None:
     shifts = np.array([0.1, 0.3, 0.8, 5.0])
-    a = body_capsules(np.repeat(T_POSE[None], 4, axis=0))
-    b = body_capsules(T_POSE[None] + shifts[:, None, None] * np.array([0.0, 0.0, 1.0]))
+    turns = np.repeat(UNTURNED[None], 4, axis=0)
+    a = body_capsules(np.repeat(T_POSE[None], 4, axis=0), turns)
+    b = body_capsules(T_POSE[None] + shifts[:, None, None] * np.array([0.0, 0.0, 1.0]), turns)
     ab, ba = shared_volume(a, b, points=600), shared_volume(b, a, points=600)
     assert (np.diff(ab) <= 0).all() and ab[0] > 0.01 and ab[3] == 0
     np.testing.assert_allclose(ab, ba, rtol=0.05, atol=1e-5)
