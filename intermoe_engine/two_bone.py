@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .rotations import Array, cross, matrix_to_quat, quat_between, quat_rotate
@@ -10,6 +12,7 @@ from .rotations import Array, cross, matrix_to_quat, quat_between, quat_rotate
 # Bends between which a limb's own plane takes over from its hinge: a straighter limb's plane is noise.
 _UNSURE, _SURE = np.radians(4.0), np.radians(14.0)
 _MET = 1e-6
+_TRUST_TAKES = np.radians(12.0)
 
 
 def solve_two_bone(
@@ -68,26 +71,67 @@ def trusted_bend_axis(start: Array, middle: Array, end: Array, hinge: Array) -> 
 def bend_axis_for_goal(start: Array, middle: Array, end: Array, goal: Array, hinge: Array) -> Array:
     """The axis (..., T, 3) for `solve_two_bone` by which a correction comes in without a jump.
 
-    start, middle, end, hinge (T, 3) as of `trusted_bend_axis`; goal (..., T, 3). While the limb keeps its
-    bend it keeps its own plane, however straight it is; as it bends or stretches by up to 12 degrees, the
-    trusted axis takes over.
+    start, middle, end, hinge (T, 3) as of `trusted_bend_axis`; goal (..., T, 3). See `Limb.bend_axis`.
     """
-    upper, lower = middle - start, end - middle
-    a, b = _norm(upper), _norm(lower)
-    plane = cross(upper, lower)
-    sine = _norm(plane)
-    own = np.where(sine > 1e-7 * a * b, plane / np.maximum(sine, 1e-15), _unit(hinge))
-    trusted = trusted_bend_axis(start, middle, end, hinge)
-    before, after = (_bend(a, b, _norm(point - start)) for point in (end, goal))
-    share = np.clip(np.abs(after - before) / np.radians(12.0), 0.0, 1.0)
-    share = share * share * (3 - 2 * share)
-    # The plane turns about the limb's line: blended straight, opposite axes would flip halfway.
-    line = _unit(end - start)
-    own, trusted = _perpendicular(own, line), _perpendicular(trusted, line)
-    sideways = cross(line, own)
-    dots = [np.einsum("...i,...i", trusted, v)[..., None] for v in (sideways, own)]
-    angle = share * np.arctan2(dots[0], dots[1])
-    return np.cos(angle) * own + np.sin(angle) * sideways
+    return Limb.of(start, middle, end, hinge).bend_axis(_norm(goal - start))
+
+
+@dataclass(frozen=True)
+class Limb:
+    """A limb of two bones as it is, ready for any number of goals; arrays (..., T, 3) and (..., T, 1).
+
+    line: unit, from its start to its end. own: axis of its own bend, at a right angle to the line;
+    sideways: line × own. to_trusted: radians about the line from its own axis to that of
+    `trusted_bend_axis`. upper, lower: lengths; bend: radians, 0 is straight.
+    """
+
+    line: Array
+    own: Array
+    sideways: Array
+    to_trusted: Array
+    upper: Array
+    lower: Array
+    bend: Array
+
+    @staticmethod
+    def of(start: Array, middle: Array, end: Array, hinge: Array) -> Limb:
+        """From joint positions and hinges (..., T, 3) as of `trusted_bend_axis`."""
+        upper, lower = middle - start, end - middle
+        a, b = _norm(upper), _norm(lower)
+        plane = cross(upper, lower)
+        sine = _norm(plane)
+        own = np.where(sine > 1e-7 * a * b, plane / np.maximum(sine, 1e-15), _unit(hinge))
+        line = _unit(end - start)
+        own = _perpendicular(own, line)
+        trusted = _perpendicular(trusted_bend_axis(start, middle, end, hinge), line)
+        sideways = cross(line, own)
+        angle = np.arctan2(_dot(trusted, sideways), _dot(trusted, own))
+        return Limb(line, own, sideways, angle, a, b, _bend(a, b, _norm(end - start)))
+
+    def bend_axis(self, distance: Array, swivel: Array | float = 0.0) -> Array:
+        """The axis (..., T, 3), before the limb swings to its goal, for goals `distance` (..., T, 1) away.
+
+        While the limb keeps its bend it keeps its own plane, however straight it is; as it bends or stretches
+        by up to 12 degrees, the trusted axis takes over. It turns about the limb's line: blended straight,
+        opposite axes would flip halfway. swivel: radians (..., T, 1) by which it is turned on.
+        """
+        share = np.clip(np.abs(_bend(self.upper, self.lower, distance) - self.bend) / _TRUST_TAKES, 0.0, 1.0)
+        angle = share * share * (3 - 2 * share) * self.to_trusted + swivel
+        return np.cos(angle) * self.own + np.sin(angle) * self.sideways
+
+    def middle(self, goal: Array, swivel: Array | float = 0.0) -> Array:
+        """The middle joint (..., T, 3), for an end at `goal` (..., T, 3), both seen from the limb's start; by
+        the rule of `solve_two_bone` with the axis of `bend_axis`."""
+        distance = _norm(goal)
+        line = goal / np.maximum(distance, 1e-9)
+        axis = self.bend_axis(distance, swivel)
+        # The shortest arc from line to line, for an axis at a right angle to the first.
+        both = self.line + line
+        normal = axis - _dot(axis, line) / np.maximum(1 + _dot(self.line, line), 1e-6) * both
+        upper, lower = self.upper, self.lower
+        reach = np.clip(distance, np.abs(upper - lower) + 1e-6, upper + lower)
+        along = np.clip((upper**2 + reach**2 - lower**2) / (2 * reach), -upper, upper)
+        return along * line + np.sqrt(upper**2 - along**2) * cross(line, normal)
 
 
 def _bend(upper: Array, lower: Array, distance: Array) -> Array:
@@ -108,8 +152,12 @@ def _perpendicular(v: Array, direction: Array) -> Array:
     return _unit(np.where(_norm(flat) > 1e-6, flat, cross(direction, helper)))
 
 
+def _dot(a: Array, b: Array) -> Array:
+    return np.einsum("...i,...i", a, b)[..., None]
+
+
 def _norm(v: Array) -> Array:
-    return np.linalg.norm(v, axis=-1, keepdims=True)
+    return np.sqrt(_dot(v, v))
 
 
 def _unit(v: Array) -> Array:

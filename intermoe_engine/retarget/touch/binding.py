@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...rotations import quat_between, quat_exp, quat_to_matrix
+from ...rotations import quat_between, quat_exp, quat_from_axis_angle, quat_to_matrix
 from ..actor import ActorRetarget
 from ..mapping import SIDES
 from ..source import SIDE_JOINTS
 from .body import source_points
 from .parts import CROWN_TO_TRUNK, HAND_TO_FOREARM, POINTS
-from .pose_model import COLLAR, LEAN, NECK_SHARE, SHIFT, VARIABLES, WRIST, PoseModel
+from .pose_model import COLLAR, LEAN, NECK_SHARE, SHIFT, SWIVEL, VARIABLES, WRIST, PoseModel
 
 
 def body_points(actor: ActorRetarget) -> np.ndarray:
@@ -76,16 +76,16 @@ def pose_model(actor: ActorRetarget) -> PoseModel:
 
 
 def frozen_variables(actor: ActorRetarget, model: PoseModel) -> np.ndarray:
-    """Flags (18,) of what this rig cannot do: clavicles and hands that it has not."""
+    """Flags (20,) of what this rig cannot do: clavicles and hands that it has not."""
     out = np.zeros(VARIABLES, dtype=bool)
     for s in SIDES:
         out[COLLAR[s]] = s not in model.collars
-        out[WRIST[s]] = actor.mapping.bone_for(f"{s}_wrist") is None
+        out[WRIST[s]] = out[SWIVEL[s]] = actor.mapping.bone_for(f"{s}_wrist") is None
     return out
 
 
 def apply_solution(actor: ActorRetarget, model: PoseModel, x: np.ndarray) -> None:
-    """Put variables (T, 18) on the rig: lean, clavicles and shift first, then arms and legs by IK."""
+    """Put variables (T, 20) on the rig: lean, clavicles and shift first, then arms and legs by IK."""
     points = model.at(x)
     at = POINTS.index
     lean = x[:, LEAN]
@@ -102,6 +102,12 @@ def apply_solution(actor: ActorRetarget, model: PoseModel, x: np.ndarray) -> Non
     actor.move(x[:, SHIFT])
     wrists = {s: points[:, at(f"{s}_wrist")] for s in SIDES if actor.mapping.bone_for(f"{s}_wrist")}
     actor.reach(ankles, wrists)
+    for s in wrists:
+        line = actor.joint(f"{s}_wrist") - actor.joint(f"{s}_shoulder")
+        line /= np.maximum(np.linalg.norm(line, axis=-1, keepdims=True), 1e-9)
+        turn = quat_to_matrix(quat_from_axis_angle(line, x[:, SWIVEL[s].start]))
+        for slot in (f"{s}_shoulder", f"{s}_elbow"):
+            actor.turn_bone_row(slot, [turn] * len(actor.mapping.bones_for(slot)))
 
 
 def _continued(out: np.ndarray, taken: np.ndarray, a: int, b: int, c: int) -> np.ndarray:

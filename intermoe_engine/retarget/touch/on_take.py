@@ -91,7 +91,7 @@ def touch_take(
 def _laid_hands(
     problem: PairProblem, sources: list[SourceActor], x: np.ndarray, lead: float
 ) -> tuple[_Hands, _Hands]:
-    """How the hands of all goals are turned once their arms reach as x (2, T, 18) says."""
+    """How the hands of all goals are turned once their arms reach as x (2, T, 20) says."""
     rotations = [
         solved_rotations(source, model, v)
         for source, model, v in zip(sources, problem.models, x, strict=True)

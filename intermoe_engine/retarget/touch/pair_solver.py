@@ -16,7 +16,7 @@ import numpy as np
 from .body import Body
 from .clearance import PartPairs, clearance
 from .parts import ENDS, POINTS, STARTS
-from .pose_model import COLLAR, LEAN, SHIFT, VARIABLES, WRIST, PoseModel
+from .pose_model import COLLAR, LEAN, SHIFT, SWIVEL, VARIABLES, WRIST, PoseModel
 from .smooth_system import second_difference_energy, solve_smooth
 from .tracks import ContactTrack
 
@@ -30,13 +30,13 @@ MOST_SHIFT = 0.3
 class SolverWeights:
     """Lengths count as shares of the arm's length, angles as radians.
 
-    wrist, collar, shift, lift, lean: unwillingness to move a wrist from its shoulder, a shoulder on its
-    clavicle, the pelvis sideways, the pelvis up or down, and to bend the trunk. contact, leaning, reach,
-    overlap, limit, balance: weights of touches with a hand, of others, and of the other terms. leader: how
-    many times more unwilling the leading person is. arm_time, trunk_time: seconds in which a correction comes
-    and goes. damping: of both stages' first steps, in unwillingnesses. A round must better the cost by the
-    share of `tolerance` and by `enough`, or it is the last. rounds_in_place, rounds_apart: at most so many,
-    first for contacts alone, then with overlaps.
+    wrist, collar, shift, lift, lean, swivel: unwillingness to move a wrist from its shoulder, a shoulder on
+    its clavicle, the pelvis sideways, the pelvis up or down, to bend the trunk, and to turn an elbow about
+    its arm. contact, leaning, reach, overlap, limit, balance: weights of touches with a hand, of others, and
+    of the other terms. leader: how many times more unwilling the leading person is. arm_time, trunk_time:
+    seconds in which a correction comes and goes. damping: of both stages' first steps, in unwillingnesses. A
+    round must better the cost by the share of `tolerance` and by `enough`, or it is the last.
+    rounds_in_place, rounds_apart: at most so many, first for contacts alone, then with overlaps.
     """
 
     wrist: float = 1.0
@@ -44,6 +44,7 @@ class SolverWeights:
     shift: float = 2.0
     lift: float = 4.0
     lean: float = 0.8
+    swivel: float = 0.5
     contact: float = 100.0
     leaning: float = 40.0
     reach: float = 100.0
@@ -60,17 +61,18 @@ class SolverWeights:
     rounds_apart: int = 14
 
     def unwillingness(self, arm_length: float) -> np.ndarray:
-        """Weights (18,) of the variables, before squaring."""
+        """Weights (20,) of the variables, before squaring."""
         out = np.zeros(VARIABLES)
         out[SHIFT] = np.array([self.shift, self.lift, self.shift]) / arm_length
         out[LEAN] = self.lean
         for side in ("l", "r"):
             out[COLLAR[side]] = self.collar / arm_length
             out[WRIST[side]] = self.wrist / arm_length
+            out[SWIVEL[side]] = self.swivel
         return out
 
     def times(self) -> np.ndarray:
-        """Seconds (18,) in which each variable comes and goes."""
+        """Seconds (20,) in which each variable comes and goes."""
         out = np.full(VARIABLES, self.arm_time)
         out[SHIFT] = out[LEAN] = self.trunk_time
         return out
@@ -80,7 +82,7 @@ class SolverWeights:
 class PairProblem:
     """models, sources (bodies of the take), radii (of the targets' parts): for A and B. scale: of the pair.
     leads: "share", "A" or "B". allowance: metres by which the two may overlap; None: as much as in the
-    take. frozen: flags (18,) for A and B of variables that stay zero."""
+    take. frozen: flags (20,) for A and B of variables that stay zero."""
 
     models: tuple[PoseModel, PoseModel]
     sources: tuple[Body, Body]
@@ -100,7 +102,7 @@ class PairProblem:
         return a, b
 
     def stiffness(self) -> np.ndarray:
-        """Unwillingness (36,) of all variables of both people."""
+        """Unwillingness (40,) of all variables of both people."""
         stiff = np.stack([self.weights.unwillingness(m.arm_length) for m in self.models])
         for k, name in enumerate(("A", "B")):
             if self.leads == name:
@@ -111,14 +113,14 @@ class PairProblem:
 
 
 def solve_pair(problem: PairProblem) -> np.ndarray:
-    """Variables (2, T, 18) of both people; zero where nothing has to be mended."""
+    """Variables (2, T, 20) of both people; zero where nothing has to be mended."""
     # Limbs first find their places: a limb on the wrong side of a body cannot be pushed out of it.
     x = bring_together(problem)
     return push_apart(problem, x) if problem.keep_apart else x
 
 
 def bring_together(problem: PairProblem, start: np.ndarray | None = None) -> np.ndarray:
-    """Variables (2, T, 18) by which the contacts hold, whatever overlaps; start None: the pose as it is."""
+    """Variables (2, T, 20) by which the contacts hold, whatever overlaps; start None: the pose as it is."""
     x = np.zeros((2, problem.models[0].frames, VARIABLES)) if start is None else start
     if not problem.tracks:
         return x
@@ -126,7 +128,7 @@ def bring_together(problem: PairProblem, start: np.ndarray | None = None) -> np.
 
 
 def push_apart(problem: PairProblem, start: np.ndarray) -> np.ndarray:
-    """Variables (2, T, 18), near those of `start`, by which also nothing overlaps that should not."""
+    """Variables (2, T, 20), near those of `start`, by which also nothing overlaps that should not."""
     pairs = _near_pairs(problem, start)
     if pairs is None:
         return start
@@ -140,7 +142,7 @@ def _descend(
     damping: float,
     rounds: int,
 ) -> np.ndarray:
-    """Better variables (2, T, 18) than `start`, in at most so many rounds.
+    """Better variables (2, T, 20) than `start`, in at most so many rounds.
 
     Levenberg–Marquardt: a step that makes things worse is taken back and tried again, damped.
     """
@@ -174,7 +176,7 @@ def _descend(
 class _Term:
     """Errors (N, R) with weights (N,) at frames (N,). sides: (person, signed weights (N, 18) of
     its points) whose sum is what the error is about; directions (N, R, 3) along which it is measured, or None
-    for its three coordinates. direct (N, R, 36): derivatives by the variables themselves, instead of both."""
+    for its three coordinates. direct (N, R, 40): derivatives by the variables themselves, instead of both."""
 
     error: np.ndarray
     weight: np.ndarray
@@ -185,7 +187,7 @@ class _Term:
 
 
 class _Terms:
-    """The squared terms, but stiffness and smoothness, at x (T, 36)."""
+    """The squared terms, but stiffness and smoothness, at x (T, 40)."""
 
     def __init__(
         self, problem: PairProblem, x: np.ndarray, pairs: tuple[PartPairs, np.ndarray] | None
@@ -203,7 +205,7 @@ class _Terms:
         return 0.5 * sum(float(np.sum((t.weight[:, None] * t.error) ** 2)) for t in self.terms)
 
     def normal_equations(self) -> tuple[np.ndarray, np.ndarray]:
-        """Blocks (T, 36, 36) and gradient (T, 36) of the cost, to first order in the errors."""
+        """Blocks (T, 40, 40) and gradient (T, 40) of the cost, to first order in the errors."""
         frames = len(self.x[0])
         slopes = [
             m.derivative(v, p) for m, v, p in zip(self.problem.models, self.x, self.points, strict=True)

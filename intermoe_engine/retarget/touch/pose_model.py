@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the pair solver may change of one target, and where the body's points are then.
 
-18 numbers a frame, all zero for the pose as it was transferred: where the pelvis goes, how the trunk leans,
-where the shoulders go on their clavicles and where the wrists go from their shoulders. Arms and legs follow
-by two-bone inverse kinematics; feet stay; hands and head keep their rotation in the world.
+20 numbers a frame, all zero for the pose as it was transferred: where the pelvis goes, how the trunk leans,
+where the shoulders go on their clavicles, where the wrists go from their shoulders, and how far the elbows
+turn about the line between these two. Arms and legs follow by two-bone inverse kinematics; feet stay; hands
+and head keep their rotation in the world.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ...rotations import cross, quat_between, quat_exp, quat_rotate
-from ...two_bone import bend_axis_for_goal
+from ...rotations import cross, quat_exp, quat_rotate
+from ...two_bone import Limb
 from .parts import POINTS
 
 SHIFT, LEAN = slice(0, 3), slice(3, 6)
 COLLAR = {"l": slice(6, 9), "r": slice(9, 12)}
 WRIST = {"l": slice(12, 15), "r": slice(15, 18)}
-VARIABLES = 18
+SWIVEL = {"l": slice(18, 19), "r": slice(19, 20)}
+VARIABLES = 20
 PELVIS_SHARE = 0.4
 """Of a lean, what the pelvis takes part in; the spine bends by the rest."""
 NECK_SHARE = 0.5
@@ -27,13 +30,13 @@ _STEP = 1e-5
 _ELBOW_CLOSED = np.radians(150.0)
 _STRAIGHT = 0.995
 _HEAD, _CROWN = POINTS.index("head"), POINTS.index("crown")
-_LIMB_POINTS = {
-    side: tuple(
-        POINTS.index(f"{side}_{name}")
-        for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist", "tip")
-    )
-    for side in ("l", "r")
-}
+_HIPS, _KNEES, _ANKLES, _SHOULDERS, _ELBOWS, _WRISTS, _TIPS = (
+    [POINTS.index(f"{side}_{name}") for side in ("l", "r")]
+    for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist", "tip")
+)
+_LIMB_STARTS, _MIDDLES, _LIMB_ENDS = _SHOULDERS + _HIPS, _ELBOWS + _KNEES, _WRISTS + _ANKLES
+_TRUNK = [*_HIPS, *_SHOULDERS, _HEAD, _CROWN]
+_MOVING = [i for i, name in enumerate(POINTS) if name[2:] not in ("ankle", "toe")]
 LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 
 
@@ -71,8 +74,9 @@ class PoseModel:
         first = PELVIS_SHARE if pelvis_carries_spine and spine else float(not spine)
         shares = first + (1 - first) * np.arange(len(chain)) / max(spine, 1)
         arm_reach, legs = {}, {}
-        for side in ("l", "r"):
-            hip, _, ankle, shoulder, elbow, wrist, _ = _LIMB_POINTS[side]
+        for k, side in enumerate(("l", "r")):
+            hip, ankle, shoulder = _HIPS[k], _ANKLES[k], _SHOULDERS[k]
+            elbow, wrist = _ELBOWS[k], _WRISTS[k]
             arm = ((shoulder, elbow), (elbow, wrist), (shoulder, wrist))
             upper, lower, span = (np.linalg.norm(points[:, j] - points[:, i], axis=-1) for i, j in arm)
             closed = np.sqrt(upper**2 + lower**2 + 2 * upper * lower * np.cos(_ELBOW_CLOSED))
@@ -90,107 +94,106 @@ class PoseModel:
         return len(self.points)
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        """The points (T, 18, 3) for variables x (T, 18)."""
-        out = self._trunk(x[:, SHIFT], x[:, LEAN], {s: x[:, v] for s, v in COLLAR.items()})
-        for side in ("l", "r"):
-            hip, knee, ankle, shoulder, elbow, wrist, tip = _LIMB_POINTS[side]
-            out[:, knee] = out[:, hip] + self._middle(side, "leg", out[:, ankle] - out[:, hip])
-            goal = self.points[:, wrist] - self.points[:, shoulder] + x[:, WRIST[side]]
-            out[:, elbow] = out[:, shoulder] + self._middle(side, "arm", goal)
-            out[:, wrist] = out[:, shoulder] + goal
-            out[:, tip] = out[:, wrist] + self.points[:, tip] - self.points[:, wrist]
+        """The points (..., T, 18, 3) for variables x (..., T, 20)."""
+        out = self._trunk(x)
+        goals = self._goals(x, out)
+        out[..., _MIDDLES, :] = out[..., _LIMB_STARTS, :] + np.moveaxis(
+            self._limbs.middle(goals, _swivels(x)), -3, -2
+        )
+        wrists = out[..., _SHOULDERS, :] + np.moveaxis(goals[..., :2, :, :], -3, -2)
+        out[..., _WRISTS, :] = wrists
+        out[..., _TIPS, :] = wrists + self.points[:, _TIPS] - self.points[:, _WRISTS]
         return out
 
     def derivative(self, x: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """d points / d x, (T, 18 points, 3, 18 variables), at x (T, 18) where the points are `points`.
+        """d points / d x, (T, 18 points, 3, 20 variables), at x (T, 20) where the points are `points`.
 
         Exact where the chain rule is short; leans, elbows and knees by finite differences.
         """
         out = np.zeros((len(x), len(POINTS), 3, VARIABLES))
-        shift, lean = x[:, SHIFT], x[:, LEAN]
-        collars = {s: x[:, v] for s, v in COLLAR.items()}
-        still = self._trunk(shift, lean, collars)
-        planted = [POINTS.index(f"{s}_{name}") for s in ("l", "r") for name in ("ankle", "toe")]
-        free = np.setdiff1d(np.arange(len(POINTS)), planted)
-        out[:, free, :, SHIFT] = np.eye(3)
-        for k, step in enumerate(_STEP * np.eye(3)):
-            moved = self._trunk(shift, lean + step, collars)
-            out[..., LEAN.start + k] = (moved - still) / _STEP
-        for side, head in self.collars.items():
-            shoulder = _LIMB_POINTS[side][3]
-            bone = self.points[:, shoulder] - head
-            wish = bone + collars[side]
-            size = np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9)
-            line = wish / size
-            flat = np.eye(3) - line[:, :, None] * line[:, None, :]
-            length = np.linalg.norm(bone, axis=-1, keepdims=True)
-            out[:, shoulder, :, COLLAR[side]] = (length / size)[..., None] * flat
-        for side in ("l", "r"):
-            hip, knee, ankle, shoulder, elbow, wrist, tip = _LIMB_POINTS[side]
-            turned = self._middle_derivative(side, "leg", points[:, ankle] - points[:, hip])
-            out[:, knee] = out[:, hip] - turned @ out[:, hip]
+        out[:, _MOVING, :, SHIFT] = np.eye(3)
+        probes = np.zeros((4, 1, VARIABLES))
+        probes[1:, 0, LEAN] = _STEP * np.eye(3)
+        trunk = self._trunk(x + probes)[:, :, _TRUNK]
+        out[:, _TRUNK, :, LEAN] = np.moveaxis((trunk[1:] - trunk[0]) / _STEP, 0, -1)
+        for side, shoulder in zip(("l", "r"), _SHOULDERS, strict=True):
+            if side in self.collars:
+                bone = self.points[:, shoulder] - self.collars[side]
+                wish = bone + x[:, COLLAR[side]]
+                size = np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9)
+                line = wish / size
+                flat = np.eye(3) - line[:, :, None] * line[:, None, :]
+                length = np.linalg.norm(bone, axis=-1, keepdims=True)
+                out[:, shoulder, :, COLLAR[side]] = (length / size)[..., None] * flat
+        goals, swivels = self._goals(x, points), _swivels(x)
+        steps = _STEP * np.concatenate([np.zeros((1, 3)), np.eye(3)])[:, None, None]
+        middles = self._limbs.middle(goals + steps, swivels)
+        turned = np.moveaxis((middles[1:] - middles[0]) / _STEP, 0, -1)  # (4, T, 3, 3), by the goal
+        line = goals / np.maximum(np.linalg.norm(goals, axis=-1, keepdims=True), 1e-9)
+        swing = cross(line, middles[0])
+        for limb, side in enumerate(("l", "r")):
+            shoulder, elbow, wrist, tip = (row[limb] for row in (_SHOULDERS, _ELBOWS, _WRISTS, _TIPS))
             for point in (elbow, wrist, tip):
                 out[:, point] = out[:, shoulder]
-            turned = self._middle_derivative(side, "arm", points[:, wrist] - points[:, shoulder])
-            out[:, elbow, :, WRIST[side]] = turned
+            out[:, elbow, :, WRIST[side]] = turned[limb]
+            out[:, elbow, :, SWIVEL[side]] = swing[limb][..., None]
             out[:, wrist, :, WRIST[side]] = out[:, tip, :, WRIST[side]] = np.eye(3)
+            hip, knee = _HIPS[limb], _KNEES[limb]
+            out[:, knee] = out[:, hip] - turned[2 + limb] @ out[:, hip]
         return out
 
-    def _trunk(self, shift: np.ndarray, lean: np.ndarray, collars: dict[str, np.ndarray]) -> np.ndarray:
-        """The points (T, 18, 3) with hips, shoulders, head and crown in their new places."""
-        out = self.points.copy()
-        turns = [quat_exp(lean * share) for share in self.shares]
-        base = shift
-        for k in range(len(turns) - 1):
-            piece = self.chain[:, k + 1] - self.chain[:, k]
-            base = base + quat_rotate(turns[k], piece) - piece
+    @cached_property
+    def _limbs(self) -> Limb:
+        """Left and right arm, left and right leg, (4, T, ...)."""
+        parts = (_LIMB_STARTS, _MIDDLES, _LIMB_ENDS)
+        start, middle, end = (np.moveaxis(self.points[:, part], 1, 0) for part in parts)
+        hinge = np.stack([self.hinge[limb, side] for limb in LIMBS for side in ("l", "r")])
+        return Limb.of(start, middle, end, hinge)
 
-        def on_chest(place: np.ndarray) -> np.ndarray:
-            arm = place - self.chain[:, -1]
-            return self.chain[:, -1] + base + quat_rotate(turns[-1], arm)
+    def _goals(self, x: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Wrists and ankles as seen from shoulders and hips (..., 4, T, 3), in the order of `_limbs`."""
+        arms = (
+            self.points[:, _WRISTS]
+            - self.points[:, _SHOULDERS]
+            + np.stack([x[..., variables] for variables in WRIST.values()], axis=-2)
+        )
+        legs = points[..., _ANKLES, :] - points[..., _HIPS, :]
+        return np.moveaxis(np.concatenate([arms, legs], axis=-2), -2, -3)
 
-        for side in ("l", "r"):
-            hip, shoulder = _LIMB_POINTS[side][0], _LIMB_POINTS[side][3]
-            lever = self.points[:, hip] - self.chain[:, 0]
-            out[:, hip] = self.chain[:, 0] + shift + quat_rotate(turns[0], lever)
-            if side in self.collars:
-                # The clavicle keeps its direction in the world like every limb, but for what it is asked for.
-                bone = self.points[:, shoulder] - self.collars[side]
-                wish = bone + collars[side]
-                length = np.linalg.norm(bone, axis=-1, keepdims=True)
-                wish = wish * (length / np.maximum(np.linalg.norm(wish, axis=-1, keepdims=True), 1e-9))
-                out[:, shoulder] = on_chest(self.collars[side]) + wish
-            else:
-                out[:, shoulder] = on_chest(self.points[:, shoulder])
-        lever = self.points[:, _HEAD] - self.neck
-        turn = quat_exp(lean * (NECK_SHARE * self.shares[-1]))
-        out[:, _HEAD] = on_chest(self.neck) + quat_rotate(turn, lever)
-        out[:, _CROWN] = out[:, _HEAD] + self.points[:, _CROWN] - self.points[:, _HEAD]
+    @cached_property
+    def _levers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """From pelvis and last spine bone (T, 2, 3), (T, 3, 3) to hips, and to what carries shoulders and
+        neck; and the clavicles (T, 2, 3), zero where there are none."""
+        hips = self.points[:, _HIPS] - self.chain[:, :1]
+        shoulders = self.points[:, _SHOULDERS]
+        heads = [self.collars.get(s, shoulders[:, k]) for k, s in enumerate(("l", "r"))]
+        carried = np.stack([*heads, self.neck], axis=1)
+        return hips, carried - self.chain[:, -1:], shoulders - carried[:, :2]
+
+    def _trunk(self, x: np.ndarray) -> np.ndarray:
+        """The points (..., T, 18, 3) with hips, shoulders, head and crown in their new places."""
+        out = np.broadcast_to(self.points, (*x.shape[:-1], len(POINTS), 3)).copy()
+        shift, lean = x[..., None, SHIFT], x[..., None, LEAN]
+        hips, carried, clavicles = self._levers
+        turns = quat_exp(lean * self.shares[:, None])
+        pieces = np.diff(self.chain, axis=1)
+        base = shift + (quat_rotate(turns[..., :-1, :], pieces) - pieces).sum(axis=-2, keepdims=True)
+        out[..., _HIPS, :] = self.chain[:, :1] + shift + quat_rotate(turns[..., :1, :], hips)
+        places = self.chain[:, -1:] + base + quat_rotate(turns[..., -1:, :], carried)
+        # Clavicles keep their direction in the world like every limb, but for what they are asked for.
+        wish = clavicles + np.stack([x[..., v] for v in COLLAR.values()], axis=-2)
+        length, size = (np.linalg.norm(v, axis=-1, keepdims=True) for v in (clavicles, wish))
+        out[..., _SHOULDERS, :] = places[..., :2, :] + wish * (length / np.maximum(size, 1e-9))
+        turn = quat_exp(lean[..., 0, :] * (NECK_SHARE * self.shares[-1]))
+        out[..., _HEAD, :] = places[..., 2, :] + quat_rotate(turn, self.points[:, _HEAD] - self.neck)
+        out[..., _CROWN, :] = out[..., _HEAD, :] + self.points[:, _CROWN] - self.points[:, _HEAD]
         return out
 
-    def _middle(self, side: str, limb: str, goal: np.ndarray) -> np.ndarray:
-        """Elbow or knee as seen from the limb's start, for an end at `goal` (..., T, 3) from there, by the
-        rule of `two_bone.solve_two_bone`."""
-        start, middle, end = (self.points[:, POINTS.index(f"{side}_{n}")] for n in LIMBS[limb])
-        reach = end - start
-        upper = np.linalg.norm(middle - start, axis=-1, keepdims=True)
-        lower = np.linalg.norm(end - middle, axis=-1, keepdims=True)
-        axis = bend_axis_for_goal(start, middle, end, start + goal, self.hinge[limb, side])
-        distance = np.linalg.norm(goal, axis=-1, keepdims=True)
-        line = goal / np.maximum(distance, 1e-9)
-        distance = np.clip(distance, np.abs(upper - lower) + 1e-6, upper + lower)
-        normal = quat_rotate(quat_between(np.broadcast_to(reach, goal.shape), goal), axis)
-        normal = normal - np.einsum("...i,...i", normal, line)[..., None] * line
-        normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
-        cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
-        cosine = np.clip(cosine, -1.0, 1.0)
-        return upper * (cosine * line + np.sqrt(1 - cosine**2) * cross(line, normal))
 
-    def _middle_derivative(self, side: str, limb: str, goal: np.ndarray) -> np.ndarray:
-        """d middle / d goal (T, 3, 3)."""
-        probes = goal + _STEP * np.concatenate([np.zeros((1, 3)), np.eye(3)])[:, None]
-        places = self._middle(side, limb, probes)
-        return np.moveaxis((places[1:] - places[0]) / _STEP, 0, -1)
+def _swivels(x: np.ndarray) -> np.ndarray:
+    """By how much (..., 4, T, 1) the planes of arms and legs are turned."""
+    arms = np.moveaxis(x[..., [v.start for v in SWIVEL.values()]], -1, -2)[..., None]
+    return np.concatenate([arms, np.zeros_like(arms)], axis=-3)
 
 
 def _limb_length(points: np.ndarray, names: tuple[str, ...]) -> float:

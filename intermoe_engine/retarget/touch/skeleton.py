@@ -22,7 +22,7 @@ from ..source import PELVIS, SIDE_JOINTS, SourceActor
 from .body import source_points
 from .palms import HandTurn
 from .parts import POINTS
-from .pose_model import COLLAR, LEAN, LIMBS, NECK_SHARE, SHIFT, PoseModel
+from .pose_model import COLLAR, LEAN, LIMBS, NECK_SHARE, SHIFT, SWIVEL, PoseModel
 from .tracks import unit
 
 _SPINE = tuple(SMPL22.index(f"spine{k}") for k in (1, 2, 3))
@@ -55,7 +55,7 @@ def skeleton_model(source: SourceActor) -> PoseModel:
 def solved_rotations(
     source: SourceActor, model: PoseModel, x: np.ndarray, hands: dict[str, HandTurn] | None = None
 ) -> np.ndarray:
-    """Rotations (T, 22, 4) since the T-pose, in the world, for variables x (T, 18); see `PoseModel`.
+    """Rotations (T, 22, 4) since the T-pose, in the world, for variables x (T, 20); see `PoseModel`.
 
     hands: those, by side, that are turned otherwise than in the source; the model's finger tips must agree.
     """
@@ -78,6 +78,8 @@ def solved_rotations(
             turns = solve_two_bone(start, middle, end, goal, axis, straightest=_AS_IT_IS)
             for name, by in zip(names[:2], turns, strict=True):
                 turn(ids[name], by)
+                if limb == "arm":
+                    turn(ids[name], quat_from_axis_angle(unit(ends[limb, s]), x[:, SWIVEL[s].start]))
         if hands and s in hands:
             forearm = quat_rotate(out[:, ids["elbow"]], unit(source.rest_offsets[ids["wrist"]]))
             turn(ids["elbow"], quat_from_axis_angle(forearm, hands[s].twist))

@@ -14,7 +14,7 @@ from intermoe_engine.retarget.source import SourceActor
 from intermoe_engine.retarget.touch.binding import apply_solution, body_points, pose_model
 from intermoe_engine.retarget.touch.closest import closest_of_segments, mix
 from intermoe_engine.retarget.touch.parts import POINTS
-from intermoe_engine.retarget.touch.pose_model import WRIST
+from intermoe_engine.retarget.touch.pose_model import VARIABLES, WRIST
 from intermoe_engine.retarget.touch.smooth_system import second_difference_energy, solve_smooth
 from intermoe_engine.rotations import quat_rotate
 from intermoe_engine.two_bone import bend_axis_for_goal, solve_two_bone
@@ -65,10 +65,10 @@ def test_model_agrees_with_the_rig_and_its_derivative_with_differences() -> None
     actor = _actor(proportions(1.1, arms=1.1))
     model = pose_model(actor)
     frames = model.frames
-    np.testing.assert_allclose(model.at(np.zeros((frames, 18))), body_points(actor), atol=1e-9)
+    np.testing.assert_allclose(model.at(np.zeros((frames, VARIABLES))), body_points(actor), atol=1e-9)
     rng = np.random.default_rng(2)
     wave = np.sin(np.linspace(0, 9, frames))[:, None]
-    x = 0.04 * wave * rng.normal(size=18)
+    x = 0.04 * wave * rng.normal(size=VARIABLES)
     x[:, [0, 2]] *= 0.3
     x[:, 1] = -0.05 + 0.01 * wave[:, 0]  # down, so that the legs reach
     for side, variables in WRIST.items():  # and the arms: what is out of reach the rig cannot follow
