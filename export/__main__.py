@@ -23,17 +23,25 @@ def parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, metavar="PATH", help="bundle to write: .zip, or a new folder"
     )
     for part in ("denoiser", "vae", "text-encoder"):
+        usual = getattr(standard, f"{part}_precision".replace("-", "_"))
         arguments.add_argument(
             f"--{part}-precision",
             choices=PRECISIONS,
-            default=getattr(standard, f"{part}_precision".replace("-", "_")),
-            help="how its weights are stored (default: %(default)s); arithmetic is float32 in any case",
+            default=usual,
+            help=f"how its weights are stored (default: {usual or 'int8-storage, of CLIP fp16-storage'}); "
+            "arithmetic is float32 in any case",
         )
     arguments.add_argument(
         "--experts",
         choices=EXPERT_FORMS,
         default=standard.experts,
         help="sparse (default): each expert computes its own frames; dense: all of them, in fixed shapes",
+    )
+    arguments.add_argument(
+        "--text-weights",
+        default="",
+        metavar="FILE",
+        help="CLIP's weights, for a run that was trained by them (default: where the recipe says)",
     )
     arguments.add_argument(
         "--max-megabytes", type=float, metavar="MB", help="refuse when the graphs weigh more together"
@@ -48,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         options.denoiser_precision, options.vae_precision, options.text_encoder_precision, options.experts
     )
     try:
-        export_run(options.run, options.output, settings, options.max_megabytes, log=print)
+        export_run(
+            options.run, options.output, settings, options.max_megabytes, options.text_weights, log=print
+        )
     except (EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

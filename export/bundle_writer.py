@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +36,9 @@ _TOP_LEVEL = (
     "max_tokens",
     "example_prompts",
 )
+
+
+Log = Callable[[str], None]
 
 
 class ExportError(EngineError):

@@ -18,26 +18,31 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from export import parity
-from export.bundle_writer import ExportError, bundle_card, stats_file, write_bundle
+from export.bundle_writer import ExportError, Log, bundle_card, check_new, stats_file, write_bundle
 from export.captions import CAPTIONS
+from export.clip_graphs import load_clip_text, staging_folder, write_clip_graphs
 from export.denoiser_graph import ExpertForm, denoiser_graph
 from export.graph_builder import Precision
 from export.text_encoder import SentenceEncoder, text_encoder_graph, tokenizer_json
 from export.vae_graphs import vae_decoder_graph, vae_encoder_graph
 from intermoe_engine.skeleton import Skeleton
 from training.model import InterMoE, ModelConfig
+from training.recipe import TextRecipe, load_recipe
+from training.text.clip_tokenizer import tokenizer_json as clip_tokenizer_json
+from training.text.clip_tower import CONTEXT
 from training.text.minilm import DEFAULT_MAX_TOKENS, MODEL_ID, load_minilm, tokenize
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """How the weights of each part are stored, and the form of the experts (see `denoiser_graph`)."""
+    """How the weights of each part are stored, and the form of the experts (see `denoiser_graph`).
+
+    text_encoder_precision None: "int8-storage" for MiniLM, "fp16-storage" for CLIP.
+    """
 
     denoiser_precision: Precision = "fp16-storage"
     vae_precision: Precision = "fp32"
-    text_encoder_precision: Precision = "int8-storage"
+    text_encoder_precision: Precision | None = None
     experts: ExpertForm = "sparse"
 
 
@@ -50,6 +55,7 @@ class Run:
     std: np.ndarray
     skeleton: Skeleton
     card: Mapping[str, Any]
+    text: TextRecipe
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -81,9 +87,11 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         with np.load(folder / "stats.npz", allow_pickle=False) as arrays:
             mean, std = arrays["mean"], arrays["std"]
         card = _json(folder / "card.json")
+        recipe = folder / "recipe.toml"
+        text = load_recipe(recipe).text if recipe.is_file() else TextRecipe()
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExportError(f"{folder} cannot be exported: {error}") from error
-    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card)
+    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card, text)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def export_model(
         tuple[Precision, Callable[[Precision], onnx.ModelProto], Callable[..., parity.ParityResult]]
     ] = [
         (
-            settings.text_encoder_precision,
+            settings.text_encoder_precision or "int8-storage",
             lambda p: text_encoder_graph(encoder, p, max_tokens),
             lambda graph, p: parity.check_text_encoder(graph, encoder, tokens, p),
         ),
@@ -187,15 +195,28 @@ def export_run(
     output: str | os.PathLike[str],
     settings: ExportSettings | None = None,
     max_megabytes: float | None = None,
+    text_weights: str = "",
     log: Log = lambda line: None,
 ) -> Path:
     """Make a bundle of the run in `folder` at `output` (.zip, or a folder that does not exist yet).
 
-    max_megabytes: refuse when the four graphs weigh more together (10^6 bytes). None: any size.
-    Raises ExportError, ParityError, MiniLMNotFound or BundleError; nothing is written then.
+    max_megabytes: refuse when the four graphs weigh more together (10^6 bytes). None: any size. Of a run by
+    CLIP it is not looked at. text_weights: CLIP's file or folder for such a run; default: its recipe's.
+    Raises ExportError, ParityError, WeightsError, MiniLMNotFound or BundleError; nothing is written then.
     """
     settings = settings or ExportSettings()
     run = load_run(folder)
+    if run.text.encoder == "clip":
+        path = _export_clip_run(run, Path(text_weights or run.text.weights), Path(output), settings, log)
+    else:
+        path = _export_minilm_run(run, output, settings, max_megabytes, log)
+    log(f"wrote {path}")
+    return path
+
+
+def _export_minilm_run(
+    run: Run, output: str | os.PathLike[str], settings: ExportSettings, max_megabytes: float | None, log: Log
+) -> Path:
     max_tokens = run.card.get("max_tokens", DEFAULT_MAX_TOKENS)
     if not isinstance(max_tokens, int) or max_tokens < 3:
         raise ExportError(f"max_tokens in card.json is {max_tokens!r}; it must be a whole number above 2")
@@ -206,14 +227,42 @@ def export_run(
     files, measured = export_model(run.model, encoder, tokens, settings, max_tokens, max_megabytes, log)
     files["tokenizer.json"] = tokenizer_json(max_tokens)
     files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
-    provenance = {
+    text = {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"}
+    provenance = _provenance(run, measured, settings, text)
+    return write_bundle(
+        output, bundle_card(run.model.config, run.skeleton, run.card, max_tokens, provenance), files
+    )
+
+
+def _export_clip_run(run: Run, weights: Path, output: Path, settings: ExportSettings, log: Log) -> Path:
+    """CLIP and the paper's denoiser are large: their graphs go through files, not through memory."""
+    if not weights.exists():
+        raise ExportError(
+            f"the run reads CLIP, whose weights are not at {weights}; name them with --text-weights"
+        )
+    check_new(output)
+    text = load_clip_text(weights, None, run.model.text_head)
+    precisions = settings.denoiser_precision, settings.text_encoder_precision or "fp16-storage"
+    with staging_folder(output) as folder:
+        measured = write_clip_graphs(
+            run.model, text, folder, *precisions, settings.experts, settings.vae_precision, log
+        )
+        files: dict[str, bytes | Path] = {path.name: path for path in folder.iterdir()}
+        files["tokenizer.json"] = clip_tokenizer_json(text[1])
+        files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
+        described = {"model": "CLIP ViT-L/14@336px", "licence": "MIT", "head": "trained with the denoiser"}
+        provenance = _provenance(run, measured, settings, described)
+        card = bundle_card(run.model.config, run.skeleton, run.card, CONTEXT, provenance)
+        return write_bundle(output, card, files)
+
+
+def _provenance(
+    run: Run, measured: list[dict[str, Any]], settings: ExportSettings, text: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
         "model": run.model.config.to_dict(),
         "parity": measured,
         "export_settings": asdict(settings),
-        "text_encoder": {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"},
+        "text_encoder": text,
         "exported_with": {"torch": torch.__version__, "onnx": onnx.__version__},
     }
-    card = bundle_card(run.model.config, run.skeleton, run.card, max_tokens, provenance)
-    path = write_bundle(output, card, files)
-    log(f"wrote {path}")
-    return path

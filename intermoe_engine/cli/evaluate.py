@@ -157,7 +157,8 @@ def _bundle_path(args: argparse.Namespace) -> Iterator[str | Path | None]:
         raise EngineError(f"{EXTRA} ({error})") from error
     with tempfile.TemporaryDirectory(prefix="intermoe-evaluate-") as folder:
         settings = ExportSettings("fp32", "fp32", "fp32")
-        yield export_run(args.training_run, Path(folder) / "run.zip", settings)
+        bundle = Path(folder) / "run.zip"
+        yield export_run(args.training_run, bundle, settings, text_weights=args.text_weights)
 
 
 def _embedder(args: argparse.Namespace, bundle: Bundle | None) -> Embedder | None:
