@@ -86,8 +86,7 @@ def key_pair(
     for rig, motion, role in zip(rigs, result.actors, "AB", strict=True):
         if rig.animation_data is not None:
             rig.animation_data.use_nla = False  # strips of the file would show through the new action
-        held = {(bone, prop): value for bone, prop, value in motion.properties}
-        write_action(rig, motion, f"{name}_{role}", START_FRAME, held)
+        write_action(rig, motion, f"{name}_{role}", START_FRAME)
     checked = [_answered_for(*parts) for parts in zip(rigs, (a, b), result.actors, strict=True)]
     pair = KeyedPair(take, rigs, (a, b), result, (checked[0], checked[1]))
     scene = bpy.context.scene

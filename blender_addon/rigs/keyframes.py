@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -29,16 +29,15 @@ def write_action(
     motion: RigMotion,
     action_name: str,
     start_frame: int = 1,
-    properties: Mapping[tuple[str, str], float] | None = None,
 ) -> bpy.types.Action:
     """Key `motion` on the armature as a NEW action and make it the current one.
 
     motion: one key a scene frame, so at the scene's frame rate (the caller resamples); the first lands on
-    `start_frame`. Each bone is keyed in its own rotation mode, linear between keys. properties: custom
-    properties of pose bones, by (bone, property), to hold at a value during the action (FK/IK switches).
-    Bones outside the motion that are away from their rest get one key at rest, since the motion was solved
-    with them at rest. The action before stays in the file, and the scene's frame rate and range stay as
-    they are. Raises KeyframeError if a bone is missing; nothing is changed then.
+    `start_frame`. Each bone is keyed in its own rotation mode, linear between keys; FK/IK switches and
+    values of constraints are held at the motion's values by one key. Bones outside the motion that are
+    away from their rest get one key at rest, since the motion was solved with them at rest. The action
+    before stays in the file, and the scene's frame rate and range stay as they are. Raises KeyframeError if
+    a bone is missing; nothing is changed then.
     """
     pose = armature_object.pose
     bones = None if pose is None else pose.bones
@@ -46,10 +45,10 @@ def write_action(
         raise KeyframeError(
             f"{armature_object.name} is not an armature; pick the character's armature object"
         )
-    missing = [name for name in (*motion.bones, motion.root_bone) if name and name not in bones]
+    located = {**motion.locations, **({motion.root_bone: motion.root_locations} if motion.root_bone else {})}
+    missing = [name for name in (*motion.bones, *located) if name not in bones]
     if missing:
         raise KeyframeError(f"{armature_object.name} has no bone {missing[0]}; map its bones again")
-    properties = properties or {}
     frames = start_frame + np.arange(len(motion.rotations))
     action = bpy.data.actions.new(action_name)
     try:
@@ -58,15 +57,12 @@ def write_action(
             bone = bones[name]
             path, values = rotation_channels(bone.rotation_mode, motion.rotations[:, k])
             _add_curves(bag, name, bone.path_from_id(path), frames, values)
-        if motion.root_bone:
-            root = bones[motion.root_bone]
-            _add_curves(bag, root.name, root.path_from_id("location"), frames, motion.root_locations)
+        for name, locations in located.items():
+            _add_curves(bag, name, bones[name].path_from_id("location"), frames, locations)
         for bone in bones:
-            _settle(bag, bone, motion, frames[:1])
-        for (name, prop), value in properties.items():
-            if name in bones and prop in bones[name]:
-                path = f'{bones[name].path_from_id()}["{bpy.utils.escape_identifier(prop)}"]'
-                _add_curves(bag, name, path, frames[:1], np.array([[value]]), index_free=True)
+            _settle(bag, bone, bone.name in motion.bones, bone.name in located, frames[:1])
+        for name, path, value in _held(bones, motion):
+            _add_curves(bag, name, path, frames[:1], np.array([[value]]), index_free=True)
         compat.assign_action(armature_object, action, slot)
     except BaseException:
         bpy.data.actions.remove(action)
@@ -74,13 +70,23 @@ def write_action(
     return action
 
 
-def _settle(bag: Any, bone: bpy.types.PoseBone, motion: RigMotion, frame: np.ndarray) -> None:
+def _held(bones: Any, motion: RigMotion) -> Iterator[tuple[str, str, float]]:
+    """Bone, path and value of the switches and constraints that the rig has."""
+    for name, prop, value in motion.properties:
+        if name in bones and prop in bones[name]:
+            yield name, f'{bones[name].path_from_id()}["{bpy.utils.escape_identifier(prop)}"]', value
+    for name, constraint, prop, value in motion.constraint_values:
+        if name in bones and constraint in bones[name].constraints:
+            yield name, bones[name].constraints[constraint].path_from_id(prop), value
+
+
+def _settle(bag: Any, bone: bpy.types.PoseBone, turned: bool, moved: bool, frame: np.ndarray) -> None:
     """One key at rest for each channel of `bone` that the motion leaves alone and that is away from rest."""
     path, rest = rotation_channels(bone.rotation_mode, np.array([[1.0, 0.0, 0.0, 0.0]]))
     channels = {"location": np.zeros((1, 3)), "scale": np.ones((1, 3)), path: rest}
-    if bone.name in motion.bones:
+    if turned:
         channels.pop(path)
-    if bone.name == motion.root_bone:
+    if moved:
         channels.pop("location")
     for name, value in channels.items():
         current = np.array(getattr(bone, name), dtype=float)

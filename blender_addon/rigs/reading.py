@@ -12,6 +12,7 @@ from intermoe_engine.retarget.errors import RigError
 from intermoe_engine.retarget.rig import RigDescription
 
 from ..space import canonical_world_matrix
+from .constraints import read_constraints
 
 
 def read_rig(armature_object: bpy.types.Object) -> RigDescription:
@@ -47,6 +48,7 @@ def read_rig(armature_object: bpy.types.Object) -> RigDescription:
         inherit_scale=[bone.inherit_scale for bone in bones],
         use_local_location=_flags(bones, "use_local_location"),
         deform=_flags(bones, "use_deform"),
+        constraints=read_constraints(armature_object),
     )
 
 

@@ -38,8 +38,7 @@ def write(request: TakeRequest, files: TakeFiles) -> str:
     try:
         for role, rig, motion in zip(ROLES, rigs, motions, strict=True):
             name = f"{request.name}_{role}_{request.seed}"
-            held = {(bone, prop): value for bone, prop, value in motion.properties}
-            written.append(keyframes.write_action(rig, motion, name, request.start_frame, held))
+            written.append(keyframes.write_action(rig, motion, name, request.start_frame))
     except (keyframes.KeyframeError, RuntimeError) as error:
         for rig, action, (old, slot) in zip(rigs, written, before, strict=False):
             compat.assign_action(rig, old, slot)

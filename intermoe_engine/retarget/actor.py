@@ -13,6 +13,7 @@ from .alignment import RestPose, alignments, rest_frames, source_rest_pose, targ
 from .errors import RigError
 from .fingers import finger_targets
 from .legs import FootShape, ankle_goals, pelvis_drop
+from .limb_controls import limb_controls
 from .mapping import SIDES, BoneMapping
 from .motion import RigMotion
 from .rig import RigDescription
@@ -158,8 +159,11 @@ class ActorRetarget:
         )
         return stretch * length * self.rig.world_scale
 
-    def finish(self, fps: float) -> RigMotion:
-        """Local keys and predicted bone heads; twist bones and fingers follow the limbs as they now are."""
+    def finish(self, fps: float, controls: str = "fk") -> RigMotion:
+        """Local keys and predicted bone heads; twist bones and fingers follow the limbs as they now are.
+
+        controls: what is keyed of limbs with IK, see `RetargetSettings.limb_controls`.
+        """
         targets = self.targets | finger_targets(
             self.rig, self.mapping, self.target_frames, self.targets, source_frames=self.source_frames
         )
@@ -174,10 +178,23 @@ class ActorRetarget:
             np.swapaxes(pose.parent_rotations[i], -1, -2) @ t for i, t in targets.items()
         ]
         rotations = quat_continuous(matrix_to_quat(np.stack(local, axis=1)))
+        limbs = limb_controls(self.rig, self.mapping, pose, controls)
+        keys = {b: rotations[:, k] for k, b in enumerate(bones) if b not in limbs.dropped} | limbs.rotations
+        for bone, placed in limbs.heads.items():
+            pose.heads[:, bone] = placed
         scene = self.settings.scene
         heads = self.kinematics.world_heads(pose) @ scene[:3, :3].T + scene[:3, 3]
-        root = self.rig.bone_names[self.root]
-        return RigMotion(fps, bones, rotations, root, locations, heads, self.mapping.properties)
+        return RigMotion(
+            fps,
+            list(keys),
+            np.stack(list(keys.values()), axis=1),
+            self.rig.bone_names[self.root],
+            locations,
+            heads,
+            tuple((bone, prop, value) for (bone, prop), value in limbs.properties.items()),
+            limbs.locations,
+            tuple((*names, value) for names, value in limbs.constraint_values.items()),
+        )
 
     def _reach_for(self, side: str, limb: str, goal: np.ndarray, gently: bool = False) -> None:
         first, second, third = (f"{side}_{name}" for name in _LIMBS[limb])

@@ -82,7 +82,8 @@ class BoneMapping:
     marks the joint where the keyed bone's head does not. properties: (pose bone, custom property, value)
     that must be set for the keyed bones to drive the rig. followers: bone -> the bone that it follows
     rigidly through constraints rather than through its parent (for the forward kinematics). ik_controls:
-    end joint (l_wrist, l_ankle) -> the rig's IK control, middle joint (l_elbow, l_knee) -> its pole target.
+    end joint (l_wrist, l_ankle) -> the rig's IK control, middle joint (l_elbow, l_knee) -> its pole target,
+    l_foot -> the toes' control. ik_properties: like `properties`, for the IK controls to drive the rig.
     """
 
     rows: tuple[MappingRow, ...]
@@ -91,6 +92,7 @@ class BoneMapping:
     properties: tuple[tuple[str, str, float], ...] = ()
     followers: dict[str, str] = field(default_factory=dict)
     ik_controls: dict[str, str] = field(default_factory=dict)
+    ik_properties: tuple[tuple[str, str, float], ...] = ()
 
     def bones_for(self, joint: str) -> tuple[str, ...]:
         """The bones of a row, empty where there is none."""
@@ -161,6 +163,7 @@ class BoneMapping:
             "properties": [list(p) for p in self.properties],
             "followers": dict(self.followers),
             "ik_controls": dict(self.ik_controls),
+            "ik_properties": [list(p) for p in self.ik_properties],
         }
 
     @staticmethod
@@ -176,7 +179,10 @@ class BoneMapping:
                 )
                 for r in data["rows"]
             )
-            properties = tuple((str(b), str(p), float(v)) for b, p, v in data.get("properties", ()))
+            properties, ik_properties = (
+                tuple((str(b), str(p), float(v)) for b, p, v in data.get(key, ()))
+                for key in ("properties", "ik_properties")
+            )
             return BoneMapping(
                 rows,
                 str(data.get("preset", "custom")),
@@ -184,6 +190,7 @@ class BoneMapping:
                 properties,
                 {str(k): str(v) for k, v in dict(data.get("followers", {})).items()},
                 {str(k): str(v) for k, v in dict(data.get("ik_controls", {})).items()},
+                ik_properties,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RigError(

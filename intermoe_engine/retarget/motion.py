@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from ..atomic import replacing
 from ..npz import ArraysError, read_arrays
 from .errors import RigError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class RigMotion:
     without sign flips in time. root_bone: the pose bone whose `location` is root_locations (T, 3), in
     armature units; it need not be one of `bones`. heads_world (T, N, 3): predicted heads of all bones of
     the rig in canonical metres, in the order of the description. properties: (pose bone, custom property,
-    value) to set once, so that the keyed controls drive the rig.
+    value) to set once, so that the keyed controls drive the rig. locations: `location` (T, 3) of further
+    pose bones, in armature units. constraint_values: (pose bone, constraint, property, value) to set once.
     """
 
     fps: float
@@ -34,6 +37,8 @@ class RigMotion:
     root_locations: np.ndarray
     heads_world: np.ndarray
     properties: tuple[tuple[str, str, float], ...] = ()
+    locations: dict[str, np.ndarray] = field(default_factory=dict)
+    constraint_values: tuple[tuple[str, str, str, float], ...] = ()
 
     @property
     def frames(self) -> int:
@@ -50,8 +55,10 @@ class RigMotion:
             "root_bone": np.array(self.root_bone),
             "root_locations": self.root_locations,
             "heads_world": self.heads_world,
-            "property_names": np.array([[b, p] for b, p, _ in self.properties], dtype=str).reshape(-1, 2),
-            "property_values": np.array([v for _, _, v in self.properties], dtype=float),
+            "location_bones": np.array(list(self.locations), dtype=str),
+            "locations": np.array(list(self.locations.values())).reshape(-1, self.frames, 3),
+            **_held_arrays("property", self.properties),
+            **_held_arrays("constraint", self.constraint_values),
         }
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
@@ -64,7 +71,6 @@ class RigMotion:
             data = read_arrays(path, limit=4 << 30)
             if int(data["schema"]) > SCHEMA:
                 raise RigError(f"'{path}' was written by a newer version; update this one.")
-            names, values = data["property_names"], data["property_values"]
             return RigMotion(
                 float(data["fps"]),
                 [str(b) for b in data["bones"]],
@@ -72,9 +78,23 @@ class RigMotion:
                 str(data["root_bone"]),
                 data["root_locations"],
                 data["heads_world"],
-                tuple((str(b), str(p), float(v)) for (b, p), v in zip(names, values, strict=True)),
+                tuple((bone, prop, value) for (bone, prop), value in _held(data, "property")),
+                {str(b): path for b, path in zip(data["location_bones"], data["locations"], strict=True)},
+                tuple((*names, value) for names, value in _held(data, "constraint")),
             )
         except (ArraysError, OSError, KeyError, TypeError, ValueError) as error:
             raise RigError(
                 f"'{path}' is not a retargeted motion ({error}); retarget the take again."
             ) from error
+
+
+def _held_arrays(name: str, held: Sequence[tuple[Any, ...]]) -> dict[str, np.ndarray]:
+    """Names and values as two arrays; the value is each entry's last."""
+    names = np.array([entry[:-1] for entry in held], dtype=str)
+    values = np.array([entry[-1] for entry in held], dtype=float)
+    return {f"{name}_names": names, f"{name}_values": values}
+
+
+def _held(data: Mapping[str, np.ndarray], name: str) -> Iterator[tuple[Any, float]]:
+    for names, value in zip(data[f"{name}_names"], data[f"{name}_values"], strict=True):
+        yield tuple(str(part) for part in names), float(value)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .constraints import RigConstraint
 from .errors import RigError
 
 
@@ -30,6 +31,7 @@ class RigDescription:
     inherit_scale (N,) str: Blender's mode (poses here carry no scale, so that all modes agree).
     girths: radius of parts of the body (`touch.parts.PARTS`) in armature units, measured on the mesh; parts
     that are left out are as thick as the bones suggest.
+    constraints: those by which bones of this armature follow one another.
     """
 
     name: str
@@ -44,6 +46,7 @@ class RigDescription:
     use_local_location: np.ndarray = field(default_factory=_unset)
     deform: np.ndarray = field(default_factory=_unset)
     girths: Mapping[str, float] = field(default_factory=dict)
+    constraints: tuple[RigConstraint, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.bone_names)
@@ -165,6 +168,7 @@ class RigDescription:
             "bone_names": list(self.bone_names),
             **{key: np.asarray(getattr(self, key)).tolist() for key in _ARRAY_KEYS},
             "girths": dict(self.girths),
+            "constraints": [constraint.to_dict() for constraint in self.constraints],
         }
 
     @staticmethod
@@ -174,7 +178,11 @@ class RigDescription:
         if missing:
             raise RigError(f"The rig description lacks {', '.join(missing)}; read the rig again.")
         known = {k: data[k] for k in ("name", "bone_names", *_ARRAY_KEYS, "girths") if k in data}
-        return RigDescription(**known)
+        try:
+            constraints = tuple(RigConstraint.from_dict(entry) for entry in data.get("constraints", ()))
+        except TypeError as error:
+            raise RigError(f"The rig's constraints cannot be read ({error}); read it again.") from error
+        return RigDescription(**known, constraints=constraints)
 
 
 _ARRAY_KEYS = (

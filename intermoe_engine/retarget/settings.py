@@ -11,6 +11,9 @@ import numpy as np
 
 from .errors import RigError
 
+MODES = ("fk", "ik", "both")
+"""Limbs are keyed on their FK bones, on the IK controls of hands and feet, or on both, with the switches on
+FK."""
 LEADERS = ("share", "A", "B")
 
 
@@ -24,7 +27,8 @@ class RetargetSettings:
     horizontal positions; None computes it from both rigs. pelvis_anchor: "bone" puts the head of the hips
     bone at the scaled ground position of the take's pelvis, "hip_joints" the point between the legs.
     scene_matrix: rigid canonical (4, 4) that places the pair; None is the origin. pelvis_drop: the share of
-    its leg length by which a pelvis may be lowered for the feet to reach."""
+    its leg length by which a pelvis may be lowered for the feet to reach. limb_controls: what is keyed of the
+    arms and legs of A and of B where their rigs have IK, each "fk", "ik" or "both"."""
 
     keep_feet: bool = True
     keep_contacts: bool = True
@@ -36,6 +40,7 @@ class RetargetSettings:
     pelvis_anchor: str = "bone"
     scene_matrix: tuple[tuple[float, ...], ...] | None = None
     pelvis_drop: float = 0.25
+    limb_controls: tuple[str, str] = ("fk", "fk")
 
     def __post_init__(self) -> None:
         if self.pelvis_anchor not in ("bone", "hip_joints"):
@@ -50,6 +55,9 @@ class RetargetSettings:
             raise RigError("contact_distance must be above zero and at most contact_release.")
         if not 0 <= self.pelvis_drop <= 1:
             raise RigError(f"pelvis_drop is {self.pelvis_drop}; use a share of the leg length from 0 to 1.")
+        if len(self.limb_controls) != 2 or not set(self.limb_controls) <= set(MODES):
+            choices = ", ".join(map(repr, MODES))
+            raise RigError(f"limb_controls is {self.limb_controls!r}; use one of {choices} for A and for B.")
         if self.scene.shape != (4, 4) or not _is_rigid(self.scene):
             raise RigError("scene_matrix must be 4 by 4 and only turn and move; take its scale out.")
 
@@ -60,7 +68,8 @@ class RetargetSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {**asdict(self), "scene_matrix": None if self.scene_matrix is None else self.scene.tolist()}
+        scene = None if self.scene_matrix is None else self.scene.tolist()
+        return {**asdict(self), "scene_matrix": scene, "limb_controls": list(self.limb_controls)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> RetargetSettings:
@@ -73,6 +82,8 @@ class RetargetSettings:
         try:
             if values.get("scene_matrix") is not None:
                 values["scene_matrix"] = tuple(tuple(float(x) for x in row) for row in values["scene_matrix"])
+            if "limb_controls" in values:
+                values["limb_controls"] = tuple(str(mode) for mode in values["limb_controls"])
             return RetargetSettings(**values)
         except (TypeError, ValueError) as error:
             raise RigError(f"The retarget settings cannot be read ({error}); use {_EXAMPLE}.") from error

@@ -64,7 +64,8 @@ def retarget_pair(
     if contacts is None:
         contacts = find_contacts(sources, take.fps, settings.contact_distance, settings.contact_release)
     touch = keep_in_touch((a, b), contacts, scale, take.fps, settings)
-    motions = (a.finish(take.fps), b.finish(take.fps))
+    keyed_a, keyed_b = settings.limb_controls
+    motions = (a.finish(take.fps, keyed_a), b.finish(take.fps, keyed_b))
     report = pair_report((a, b), motions, scale, take.fps)
     report["touch"] = touch.report()
     return PairRetarget(motions, scale, mappings, contacts, report, touch.points)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,10 +115,24 @@ def test_bones_outside_the_motion_are_held_at_rest(rig: bpy.types.Object) -> Non
 def test_switches_of_the_rig_are_held_by_the_action(rig: bpy.types.Object) -> None:
     rig.pose.bones["extra"]["IK_FK"] = 0.0
     rig.pose.bones["extra"]['odd "name"'] = 0.25
-    write_action(rig, motion(), "take", 1, {("extra", "IK_FK"): 1.0, ("extra", 'odd "name"'): 0.75})
+    held = (("extra", "IK_FK", 1.0), ("extra", 'odd "name"', 0.75), ("extra", "not there", 1.0))
+    follow = rig.pose.bones["extra"].constraints.new("COPY_ROTATION")
+    follow.name = 'odd "one"'
+    values = (("extra", follow.name, "influence", 0.25), ("extra", "gone", "influence", 1.0))
+    write_action(rig, replace(motion(), properties=held, constraint_values=values), "take")
     bpy.context.scene.frame_set(10)
     assert rig.pose.bones["extra"]["IK_FK"] == 1.0
     assert rig.pose.bones["extra"]['odd "name"'] == 0.75
+    assert follow.influence == 0.25
+
+
+def test_more_bones_than_the_root_can_be_moved(rig: bpy.types.Object) -> None:
+    expected = np.cumsum(np.full((T, 3), 0.01), axis=0)
+    write_action(rig, replace(motion(), locations={"extra": expected}), "take", 3)
+    bpy.context.scene.frame_set(3 + 17)
+    assert np.allclose(rig.pose.bones["extra"].location, expected[17], atol=1e-6)
+    with pytest.raises(KeyframeError, match="nowhere"):
+        write_action(rig, replace(motion(), locations={"nowhere": expected}), "take", 3)
 
 
 def test_reading_sees_flags_and_the_placed_rest_pose(rig: bpy.types.Object) -> None:

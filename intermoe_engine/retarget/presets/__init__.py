@@ -153,10 +153,9 @@ def _extras(rig: RigDescription, table: dict[str, Any], sides: dict[str, str]) -
         for joint, names in table.get("anchors", {}).items()
         if any(n in rig.index for n in names)
     }
-    properties: list[tuple[str, str, float]] = []
-    for bone, prop, value in table.get("properties", ()):
-        names = [bone.replace("{s}", text) for text in sides.values()] if "{s}" in bone else [bone]
-        properties += [(n, prop, float(value)) for n in names if n in rig.index]
+    properties, ik_properties = (
+        _switches(rig, table.get(key, ()), sides) for key in ("properties", "ik_properties")
+    )
     followers: dict[str, str] = {}
     for pattern, *replacements in table.get("followers", ()):
         for name in rig.bone_names:
@@ -172,7 +171,19 @@ def _extras(rig: RigDescription, table: dict[str, Any], sides: dict[str, str]) -
     }
     return {
         "anchors": anchors,
-        "properties": tuple(properties),
+        "properties": properties,
         "followers": followers,
         "ik_controls": ik_controls,
+        "ik_properties": ik_properties,
     }
+
+
+def _switches(
+    rig: RigDescription, entries: Iterable[tuple[str, str, float]], sides: dict[str, str]
+) -> tuple[tuple[str, str, float], ...]:
+    """Custom properties to set, for both sides, of the bones that the rig has."""
+    out: list[tuple[str, str, float]] = []
+    for bone, prop, value in entries:
+        names = [bone.replace("{s}", text) for text in sides.values()] if "{s}" in bone else [bone]
+        out += [(name, prop, float(value)) for name in names if name in rig.index]
+    return tuple(out)
