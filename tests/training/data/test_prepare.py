@@ -20,10 +20,11 @@ from tests.training.data.known_motion import known_pair
 from tests.training.data.test_interhuman import to_492, write_interhuman
 from training.data.cache import PairCache
 from training.data.checks import DataError
-from training.data.contact_sheet import draw_clips, sample_clips, seen_from_the_side
+from training.data.contact_sheet import draw_clips, sample_clips
 from training.data.loaders import interhuman
 from training.data.pair_clip import PairClip
 from training.prepare import SplitRule, prepare
+from training.stick_figures import seen_from_the_side
 
 pytest.importorskip("matplotlib")
 ROOT = Path(__file__).resolve().parents[3]
