@@ -27,7 +27,7 @@ _RIGHT = np.array([name.startswith("r_") for name in SMPL22.names])
 
 @dataclass(frozen=True)
 class PairRow:
-    """One motion: joints (2, T, J, 3), metres, y up, the first 22 those of SMPL. fps None: no times are said."""
+    """One motion: joints (2, T, J, 3), metres, y up, the first 22 those of SMPL. fps None: without times."""
 
     title: str
     joints: np.ndarray
