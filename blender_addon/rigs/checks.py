@@ -14,6 +14,7 @@ import numpy as np
 
 from intermoe_engine.retarget import BoneMapping, RigDescription, RigError, slot_label
 from intermoe_engine.retarget.alignment import RestPose, target_rest_pose
+from intermoe_engine.retarget.limb_controls import released
 
 from . import bone_map
 from .reading import read_rig
@@ -41,7 +42,7 @@ def examine(rig: bpy.types.Object) -> list[Finding]:
     except RigError as error:
         return [Finding("error", str(error)), *found]
     found += _bones(rig, description, mapping)
-    found += _other_movers(rig, mapping)
+    found += _other_movers(rig, description, mapping)
     if not mapping.missing():
         found += _rest_pose(description, mapping)
     found.sort(key=lambda finding: ("error", "warning", "ok").index(finding.level))
@@ -96,14 +97,21 @@ def _bones(rig: bpy.types.Object, description: RigDescription, mapping: BoneMapp
         yield Finding("ok", f"Locked in the viewport, keyed all the same: {_list(hidden)}")
 
 
-def _other_movers(rig: bpy.types.Object, mapping: BoneMapping) -> Iterator[Finding]:
+def _other_movers(
+    rig: bpy.types.Object, description: RigDescription, mapping: BoneMapping
+) -> Iterator[Finding]:
     """What else moves the bones that will be keyed: constraints, drivers, strips, the object itself."""
+    switched = {(c.bone, c.name) for c in released(description, mapping)}
+    if switched:
+        which = _list([f"{name} on {bone}" for bone, name in sorted(switched)])
+        yield Finding("ok", f"The take switches these constraints by keys: {which}")
     keyed = [name for name in mapping.keyed_bones if name in rig.pose.bones]
     held = {
         name: constraint.name
         for name in keyed
         for constraint in rig.pose.bones[name].constraints
         if not constraint.mute and constraint.influence > 0 and not constraint.type.startswith("LIMIT_")
+        if (name, constraint.name) not in switched
     }
     if held:
         which = _list([f"{constraint} on {name}" for name, constraint in held.items()])

@@ -44,6 +44,7 @@ class TakeRequest:
     leads: str
     keep_contacts: bool
     keep_apart: bool
+    limb_controls: tuple[str, str]
 
     @property
     def name(self) -> str:
@@ -91,6 +92,7 @@ def from_scene(scene: bpy.types.Scene, steps: int, guidance: float) -> TakeReque
         leads=settings.leads,
         keep_contacts=settings.keep_contacts,
         keep_apart=settings.keep_apart,
+        limb_controls=(settings.limbs_a, settings.limbs_b),
     )
 
 
@@ -161,5 +163,6 @@ def retarget_parameters(request: TakeRequest, take: Path) -> dict[str, Any]:
             "leads": request.leads,
             "keep_contacts": request.keep_contacts,
             "keep_apart": request.keep_apart,
+            "limb_controls": list(request.limb_controls),
         },
     }

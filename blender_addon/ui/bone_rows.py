@@ -15,6 +15,7 @@ import bpy
 from bpy.props import CollectionProperty, FloatProperty, IntProperty, StringProperty
 
 from intermoe_engine.retarget import REQUIRED, SLOTS, BoneMapping, RigError, slot_label
+from intermoe_engine.retarget.limb_controls import limbs_with_ik
 from intermoe_engine.retarget.mapping import CHAIN_SLOTS, FINGER_SLOTS, TWIST_SLOTS
 
 from ..rigs import bone_edit, bone_map
@@ -73,6 +74,7 @@ class InterMoEBoneTable(bpy.types.PropertyGroup):
     preset: StringProperty()
     kept: StringProperty()
     problem: StringProperty()
+    limbs_with_ik: IntProperty()
 
     @property
     def selected(self) -> InterMoEBoneRow | None:
@@ -104,9 +106,12 @@ def refresh(settings: bpy.types.PropertyGroup, role: str) -> None:
     try:
         if rig is None:
             table.rows.clear()
-            table.rig = ""
+            table.rig, table.limbs_with_ik = "", 0
             return
-        _fill(table, rig, bone_map.shown(rig, read_rig(rig)))
+        description = read_rig(rig)
+        mapping = bone_map.shown(rig, description)
+        _fill(table, rig, mapping)
+        table.limbs_with_ik = len(limbs_with_ik(description, mapping))
     except RigError as error:
         table.rows.clear()
         table.rig, table.problem = rig.name, str(error)

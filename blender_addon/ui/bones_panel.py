@@ -95,6 +95,9 @@ class INTERMOE_PT_bones(bpy.types.Panel):
             box = layout.box()
             box.alert = True
             wrapped_labels(box, table.problem, across - 3, "ERROR")
+        if table.limbs_with_ik and not table.is_stale(rig):
+            row = layout.row(align=True)
+            row.prop(settings, f"limbs_{settings.bones_of.lower()}", expand=True)
         if table.rows and not table.is_stale(rig):
             _draw_search(layout, settings)
             _draw_rows(layout, rig, table, across)

@@ -27,6 +27,18 @@ def _is_armature(_settings: bpy.types.PropertyGroup, candidate: bpy.types.Object
     return candidate.type == "ARMATURE"
 
 
+def _limbs_of(role: str) -> object:
+    return EnumProperty(
+        name="Limbs",
+        description=f"What is keyed of {role}'s arms and legs, where they have IK controls",
+        items=(
+            ("fk", "FK", "Upper and lower arms and legs are keyed; IK is switched off during the take"),
+            ("ik", "IK", "The IK controls of hands and feet are keyed, with the poles of elbows and knees"),
+            ("both", "Both", "FK and IK hold the same motion. The take plays on FK; switch when you like"),
+        ),
+    )
+
+
 class InterMoESettings(bpy.types.PropertyGroup):
     """The request of the next take."""
 
@@ -50,6 +62,8 @@ class InterMoESettings(bpy.types.PropertyGroup):
         poll=_is_armature,
         update=lambda settings, _context: bone_rows.refresh(settings, "B"),
     )
+    limbs_a: _limbs_of("A")
+    limbs_b: _limbs_of("B")
     bones_of: EnumProperty(
         name="Bones of",
         description="Whose bones are shown",

@@ -14,10 +14,14 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 import blender_addon  # noqa: E402
+from blender_addon import compat  # noqa: E402
 from blender_addon.engine import folders  # noqa: E402
 from blender_addon.engine import session as engine_session  # noqa: E402
 from blender_addon.takes import touch_rows  # noqa: E402
 from blender_addon.takes.job import Phase  # noqa: E402
+from blender_addon.ui import bones_panel  # noqa: E402
+from tests.blender.ik_rig import ik_rig  # noqa: E402
+from tests.blender.paper import drawn  # noqa: E402
 from tests.blender.stick import stick_rig  # noqa: E402
 
 PATIENCE = 60.0
@@ -154,6 +158,31 @@ def test_who_leads_keeps_the_pose(scene: bpy.types.Scene) -> None:
         hands = [hand_at(rig, 12) for rig in (settings.actor_a, settings.actor_b)]
         moved[leads] = [(hand - was).length for hand, was in zip(hands, free, strict=True)]
     assert moved["A"][0] < moved["B"][0] and moved["B"][1] < moved["A"][1]
+
+
+def test_limbs_are_keyed_as_chosen(scene: bpy.types.Scene) -> None:
+    """The choice is offered for rigs with IK alone, and the keys follow it at the next fit."""
+    settings = scene.intermoe
+    assert "Limbs" not in drawn(bones_panel.INTERMOE_PT_bones)
+    settings.actor_a = ik_rig("Ida")
+    assert "Limbs" in drawn(bones_panel.INTERMOE_PT_bones)
+    settings.limbs_a = "ik"
+    bpy.ops.intermoe.generate()
+    session = drive()
+    assert not session.failed, session.message
+    assert "ctrl_LeftArm" in moved_bones(settings.actor_a)
+    assert "mixamorig:LeftForeArm" not in moved_bones(settings.actor_a)
+    settings.limbs_a = "fk"
+    bpy.ops.intermoe.apply_take()
+    session = drive()
+    assert not session.failed, session.message
+    assert "ctrl_LeftArm" not in moved_bones(settings.actor_a)
+    assert "mixamorig:LeftForeArm" in moved_bones(settings.actor_a)
+
+
+def moved_bones(rig: bpy.types.Object) -> set[str]:
+    curves = compat.action_curves(action_of(rig), rig)
+    return {c.group.name for c in curves if "rotation" in c.data_path and len(c.keyframe_points) > 1}
 
 
 def hand_at(rig: bpy.types.Object, frame: int):

@@ -11,6 +11,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from blender_addon import compat  # noqa: E402
+from blender_addon.rigs import checks  # noqa: E402
 from blender_addon.rigs.keyframes import write_action  # noqa: E402
 from blender_addon.rigs.reading import read_rig  # noqa: E402
 from blender_addon.space import to_canonical  # noqa: E402
@@ -148,3 +149,17 @@ def test_a_limb_without_a_pole_and_a_hand_that_hangs_on_it() -> None:
     keyed = keyed_bones(rig)
     assert "mixamorig:LeftForeArm" in keyed and "mixamorig:RightForeArm" not in keyed
     assert "mixamorig:RightHand" in keyed
+
+
+def test_the_check_tells_what_is_switched_and_what_is_not() -> None:
+    """A rig with IK of its own is fine; a constraint to another object still pulls."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    rig = ik_rig("Ida")
+    texts = [finding.text for finding in checks.examine(rig) if finding.level != "ok"]
+    assert not any("Constraints will move" in text for text in texts), texts
+    told = [finding.text for finding in checks.examine(rig) if "switches these constraints" in finding.text]
+    assert len(told) == 1 and "IK on mixamorig:LeftForeArm" in told[0]
+    carrier = bpy.data.objects.new("Carrier", None)
+    rig.pose.bones["mixamorig:Head"].constraints.new("COPY_ROTATION").target = carrier
+    texts = [finding.text for finding in checks.examine(rig) if finding.level == "warning"]
+    assert any("Copy Rotation on mixamorig:Head" in text for text in texts), texts
