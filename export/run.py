@@ -23,14 +23,18 @@ from export.captions import CAPTIONS
 from export.clip_graphs import load_clip_text, staging_folder, write_clip_graphs
 from export.denoiser_graph import ExpertForm, denoiser_graph
 from export.graph_builder import Precision
+from export.known_sentences import known_file
 from export.text_encoder import SentenceEncoder, text_encoder_graph, tokenizer_json
 from export.vae_graphs import vae_decoder_graph, vae_encoder_graph
+from intermoe_engine.bundle.card import TextLimits
+from intermoe_engine.runtime.familiar import KNOWN_FILE
 from intermoe_engine.skeleton import Skeleton
 from training.model import InterMoE, ModelConfig
 from training.recipe import TextRecipe, load_recipe
 from training.text.clip_tokenizer import tokenizer_json as clip_tokenizer_json
 from training.text.clip_tower import CONTEXT
 from training.text.minilm import DEFAULT_MAX_TOKENS, MODEL_ID, load_minilm, tokenize
+from training.workspace import KNOWN
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,13 @@ class Run:
     skeleton: Skeleton
     card: Mapping[str, Any]
     text: TextRecipe
+    known: Sequence[str] = ()
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read config.json, vae.safetensors, denoiser.safetensors, stats.npz, skeleton.json and card.json.
+
+    recipe.toml and known.json, sentences that were trained on, are read where they are there.
 
     The weights are named as in `InterMoE`; `model.` and the part's own prefix (`vae.`, `denoiser.`) may be
     left out. Raises ExportError with what is missing or does not fit.
@@ -89,9 +96,11 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         card = _json(folder / "card.json")
         recipe = folder / "recipe.toml"
         text = load_recipe(recipe).text if recipe.is_file() else TextRecipe()
+        known = folder / KNOWN
+        sentences = [str(s) for s in _json(known)["sentences"]] if known.is_file() else []
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExportError(f"{folder} cannot be exported: {error}") from error
-    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card, text)
+    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card, text, sentences)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -227,6 +236,9 @@ def _export_minilm_run(
     files, measured = export_model(run.model, encoder, tokens, settings, max_tokens, max_megabytes, log)
     files["tokenizer.json"] = tokenizer_json(max_tokens)
     files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
+    if run.known:
+        limits = TextLimits(max_tokens, run.model.config.text_width, "tokenizer.json", False)
+        files[KNOWN_FILE] = known_file(run.known, files["tokenizer.json"], files["text_encoder.onnx"], limits)
     text = {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"}
     provenance = _provenance(run, measured, settings, text)
     return write_bundle(

@@ -38,7 +38,10 @@ class SentenceEncoder(nn.Module):
 def text_encoder_graph(
     encoder: SentenceEncoder, precision: Precision = "fp32", max_tokens: int = DEFAULT_MAX_TOKENS
 ) -> onnx.ModelProto:
-    """input_ids (B, N) int64, attention_mask (B, N) int64 -> text (B, E), N up to `max_tokens`."""
+    """input_ids (B, N), attention_mask (B, N), int64 -> text (B, E), sentence (B, E); N up to `max_tokens`.
+
+    sentence: what all-MiniLM-L6-v2 says of the whole, its mean token state at length 1.
+    """
     minilm, head = encoder.minilm, encoder.head
     width = minilm.config.width
     g = GraphBuilder("text_encoder", precision)
@@ -54,6 +57,7 @@ def text_encoder_graph(
     for layer in minilm.layers:
         assert isinstance(layer, EncoderLayer)
         x = _minilm_layer(g, x, layer, bias, width)
+    states = x
     for layer in head.clipTransEncoder.layers:
         assert isinstance(layer, TextLayer)
         x = head_layer(g, x, layer, bias, width)
@@ -61,6 +65,9 @@ def text_encoder_graph(
     end = g.op("Sub", g.op("ReduceSum", mask, g.constant([1], np.int64), keepdims=1), g.constant(1, np.int64))
     vector = g.op("GatherND", x, end, batch_dims=1)
     g.output(layer_norm(g, vector, head.clip_ln), "text", ["B", width])
+    present = g.unsqueeze(g.cast(mask, "float"), 2)
+    total = g.op("ReduceSum", g.op("Mul", states, present), g.constant([1], np.int64), keepdims=0)
+    g.output(g.op("LpNormalization", total, axis=1, p=2), "sentence", ["B", width])
     return g.build()
 
 

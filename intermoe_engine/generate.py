@@ -19,6 +19,7 @@ from .measures import bone_drift
 from .reconstruction import actor_from_features, canonical_pair
 from .representation import LAYOUTS as SMPL_LAYOUTS
 from .representation import DecodedMotion, FeatureLayout, motion_from_features
+from .runtime.familiar import KnownSentences
 from .runtime.noise import MAX_SEED, latent_noise
 from .runtime.sampler import cosine_alphas_cumprod, sample_ddim
 from .runtime.session import Graph, import_onnxruntime, load_graph
@@ -86,7 +87,8 @@ class Engine:
         self._text = None
         if card.text.encoder:
             text_graph = self._load("text_encoder.onnx", self._denoiser.device)
-            self._text = TextEncoder(bundle.read("tokenizer.json"), text_graph, card.text)
+            known = KnownSentences.of_bundle(bundle)
+            self._text = TextEncoder(bundle.read("tokenizer.json"), text_graph, card.text, known)
         self._alphas_cumprod = cosine_alphas_cumprod(card.diffusion.steps)
 
     @property
@@ -251,7 +253,7 @@ class Engine:
             "device": self.device,
             "sampler": {"name": self.bundle.card.diffusion.sampler, "steps": steps, "guidance": guidance},
             "duration": request.duration,
-            "warnings": [text.warning] if text.warning else [],
+            "warnings": list(text.warnings),
             "versions": {
                 "intermoe": __version__,
                 "onnxruntime": import_onnxruntime().__version__,

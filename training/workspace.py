@@ -20,6 +20,7 @@ from .batches.clips import find_clips
 from .batches.motion_store import MotionStore, open_store
 from .batches.statistics import Statistics, given_statistics
 from .batches.windows import store_statistics
+from .data.salsa_captions import salsa_captions, split_captions
 from .fit.trainer import Devices
 from .layouts import LAYOUTS, MotionLayout
 from .processes import first_process
@@ -29,6 +30,9 @@ COARSE_VAE = "vae-coarse.safetensors"
 """The VAE whose latents the denoiser learns, where the decoder is trained further afterwards."""
 VAE = "vae.safetensors"
 DENOISER = "denoiser.safetensors"
+KNOWN = "known.json"
+"""Sentences that were trained on, by which a bundle knows what it does not know."""
+_MOST_KNOWN = 512
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,18 @@ class Workspace:
         self.write_json("config.json", self.recipe.model.to_dict())
         if not (self.run / "card.json").is_file():
             self.write_json("card.json", self._card())
+        if not (self.run / KNOWN).is_file():
+            self.write_json(KNOWN, {"sentences": self._sentences()})
+
+    def _sentences(self) -> list[str]:
+        """Sentences that are trained on, at most _MOST_KNOWN, taken evenly."""
+        if self.recipe.data.kind == "salsa":
+            told = [caption.text for caption in split_captions(salsa_captions())[0]]
+        else:
+            told = [text for clip in self.store.clips if not clip.held_out for text in clip.captions]
+        told = list(dict.fromkeys(told))
+        chosen = np.linspace(0, len(told) - 1, min(len(told), _MOST_KNOWN)).round().astype(int)
+        return [told[k] for k in chosen]
 
     def _card(self) -> dict[str, Any]:
         """What is known of the model; whoever ships it adds the licence of the data and what it cannot do."""

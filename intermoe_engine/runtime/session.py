@@ -27,9 +27,14 @@ class Graph:
     device: str
 
     def run(self, **inputs: np.ndarray) -> np.ndarray:
-        """The graph's single output for its named inputs. Raises EngineError."""
+        """The graph's first output for its named inputs. Raises EngineError."""
+        return next(iter(self.outputs(**inputs).values()))
+
+    def outputs(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """All outputs by name, in the graph's order. Raises EngineError."""
+        names = [entry.name for entry in self.session.get_outputs()]
         try:
-            return self.session.run(None, inputs)[0]
+            return dict(zip(names, self.session.run(names, inputs), strict=True))
         except Exception as error:  # ONNX Runtime raises classes of its own that share no public base
             raise EngineError(f"{self.name} failed on {self.device}: {_first_line(error)}") from error
 

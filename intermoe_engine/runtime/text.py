@@ -11,18 +11,21 @@ import numpy as np
 from ..bundle.card import TextLimits
 from ..bundle.errors import BundleError
 from ..errors import EngineError, RequestError
+from .familiar import KnownSentences
 from .session import Graph
 
+SENTENCE = "sentence"
+"""The text graph's output (B, S) that compares whole sentences; not every bundle's has it."""
 MAX_PROMPT_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """The condition `text` (E,) float32 of one prompt, and a warning when the prompt was cut."""
+    """The condition `text` (E,) float32 of one prompt, and what to warn of: a cut or unfamiliar prompt."""
 
     text: np.ndarray
     tokens: int
-    warning: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def clean_prompt(prompt: str) -> str:
@@ -41,14 +44,19 @@ def clean_prompt(prompt: str) -> str:
 def unconditional(limits: TextLimits) -> EncodedText:
     """The condition of a bundle without text encoder, with a warning that the sentence does nothing."""
     warning = "this bundle has no text encoder: the motion does not follow the sentence"
-    return EncodedText(np.zeros(limits.width, np.float32), 0, warning)
+    return EncodedText(np.zeros(limits.width, np.float32), 0, (warning,))
 
 
 class TextEncoder:
     """A tokenizer and the text graph of a bundle."""
 
-    def __init__(self, tokenizer_json: bytes, graph: Graph, limits: TextLimits) -> None:
-        """tokenizer_json: a Hugging Face `tokenizer.json`. Raises EngineError or BundleError."""
+    def __init__(
+        self, tokenizer_json: bytes, graph: Graph, limits: TextLimits, known: KnownSentences | None = None
+    ) -> None:
+        """tokenizer_json: a Hugging Face `tokenizer.json`; known: what the model was trained on, for hints.
+
+        Raises EngineError or BundleError.
+        """
         try:
             from tokenizers import Tokenizer
         except Exception as error:
@@ -61,6 +69,7 @@ class TextEncoder:
             raise BundleError("tokenizer.json cannot be read; download the bundle again") from error
         self._graph = graph
         self._limits = limits
+        self._known = known
         padding = self._tokenizer.padding or {}
         self._pad_id = int(padding.get("pad_id", 0))
         self._tokenizer.no_padding()
@@ -72,21 +81,34 @@ class TextEncoder:
 
     def encode(self, prompt: str) -> EncodedText:
         """The condition of one prompt. Raises RequestError for an empty prompt."""
-        cleaned = clean_prompt(prompt)
-        limit = self._limits.max_tokens
-        self._tokenizer.no_truncation()
-        wanted = len(self._tokenizer.encode(cleaned).ids)
-        self._tokenizer.enable_truncation(limit)
-        ids = self._tokenizer.encode(cleaned).ids[: self._fixed_width]
-        text = self._graph.run(**self._inputs(ids))
+        ids, wanted = self._ids(clean_prompt(prompt))
+        outputs = self._graph.outputs(**self._inputs(ids))
+        text = outputs["text"]
         if text.shape != (1, self._limits.width):
             raise BundleError(
                 f"the text encoder gives {text.shape[-1]} numbers, the bundle promises {self._limits.width}"
             )
-        warning = None
+        warnings = []
+        limit = self._limits.max_tokens
         if wanted > limit:
-            warning = f"the prompt has {wanted} tokens and was cut after {limit}; make it shorter"
-        return EncodedText(text[0].astype(np.float32), len(ids), warning)
+            warnings.append(f"the prompt has {wanted} tokens and was cut after {limit}; make it shorter")
+        if self._known is not None and SENTENCE in outputs:
+            hint = self._known.hint(outputs[SENTENCE][0])
+            warnings.extend([hint] if hint else [])
+        return EncodedText(text[0].astype(np.float32), len(ids), tuple(warnings))
+
+    def sentence_vector(self, sentence: str) -> np.ndarray | None:
+        """What the sentence means, (S,) of length 1; None where the graph does not tell."""
+        ids, _ = self._ids(clean_prompt(sentence))
+        outputs = self._graph.outputs(**self._inputs(ids))
+        return outputs[SENTENCE][0].astype(np.float32) if SENTENCE in outputs else None
+
+    def _ids(self, cleaned: str) -> tuple[list[int], int]:
+        """Token ids as the graph takes them, and how many there would be uncut."""
+        self._tokenizer.no_truncation()
+        wanted = len(self._tokenizer.encode(cleaned).ids)
+        self._tokenizer.enable_truncation(self._limits.max_tokens)
+        return self._tokenizer.encode(cleaned).ids[: self._fixed_width], wanted
 
     def _inputs(self, ids: list[int]) -> dict[str, np.ndarray]:
         width = self._fixed_width or len(ids)

@@ -19,6 +19,7 @@ from export.bundle_writer import ExportError, stats_file, write_bundle  # noqa: 
 from export.random_bundle import TINY, random_model, standing_statistics, write_random_bundle  # noqa: E402
 from export.run import export_run, load_run  # noqa: E402
 from intermoe_engine.bundle import Bundle, BundleError  # noqa: E402
+from intermoe_engine.generate import Engine, GenerateRequest  # noqa: E402
 from intermoe_engine.runtime.sampler import cosine_alphas_cumprod, sample_ddim  # noqa: E402
 from intermoe_engine.skeleton import SMPL22  # noqa: E402
 from training.model import GaussianDiffusion, ModelConfig  # noqa: E402
@@ -124,6 +125,18 @@ def test_command_line_exports_a_run(
     assert main(["--run", str(run_folder), "-o", str(output), "--max-megabytes", "1"]) == 1
     assert "lower precision" in capsys.readouterr().err
     assert Bundle.open(output).sha256 == bundle.sha256  # a refused export leaves the old one alone
+
+
+def test_a_bundle_says_when_a_sentence_is_unlike_all_it_knows(run_folder: Path, tmp_path: Path) -> None:
+    known = ["two people dance salsa together", "a man leads a woman in a partner dance"]
+    (run_folder / "known.json").write_text(json.dumps({"sentences": known}))
+    engine = Engine(Bundle.open(export_run(run_folder, tmp_path / "run.zip")), "cpu")
+    like, unlike = (
+        engine.generate(GenerateRequest(prompt, 0.5, steps=1, cleanup=False))[0].meta["warnings"]
+        for prompt in ("a couple dances salsa", "one person kicks the other in the shin")
+    )
+    assert like == []
+    assert len(unlike) == 1 and "not trained" in unlike[0] and known[1] in unlike[0]
 
 
 def test_weights_are_read_back_exactly(run_folder: Path) -> None:

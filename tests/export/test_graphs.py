@@ -120,6 +120,19 @@ def test_text_encoder_graph_agrees_and_ignores_padding() -> None:
     np.testing.assert_allclose(short, long, atol=1e-5)
 
 
+def test_text_encoder_graph_compares_whole_sentences() -> None:
+    encoder = random_sentence_encoder(random_model().text_head, vocabulary=500)
+    graph = text_encoder_graph(encoder, max_tokens=20)
+    draw = np.random.default_rng(3)
+    ids, mask = draw.integers(0, 500, (3, 9)), (np.arange(9) < [[9], [4], [1]]).astype(np.int64)
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["sentence"], {"input_ids": ids, "attention_mask": mask})
+    with torch.no_grad():
+        states = encoder.minilm(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+    mean = np.stack([states[k, : mask[k].sum()].mean(axis=0) for k in range(3)])
+    np.testing.assert_allclose(found, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-5)
+
+
 def test_text_head_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match="32 wide"):
         SentenceEncoder(MiniLM(MiniLMConfig(vocabulary=10, layers=1)), random_model().text_head)
@@ -137,7 +150,7 @@ def test_inputs_and_outputs_are_named_and_dynamic(model: InterMoE) -> None:
         "vae_decoder": ({"latents": ("B", "T", 7, 8)}, {"motion": ("B", "4*T", features)}),
         "text_encoder": (
             {"input_ids": ("B", "N"), "attention_mask": ("B", "N")},
-            {"text": ("B", text)},
+            {"text": ("B", text), "sentence": ("B", text)},
         ),
     }
     for graph in (
