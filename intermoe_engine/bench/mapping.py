@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,12 +74,13 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from .rig_tables import TABLES, read_characters, read_tables
+    from .takes import shared_folder
 
     tables = args.tables or TABLES
     known = read_tables(tables)
     if not known:
         raise EngineError(f"there are no name tables (*.tsv) in {tables}; give their folder with --tables")
-    folder = args.rigs or Path(os.environ.get("INTERMOE_SHARED", "shared")) / "rigs"
+    folder = args.rigs or shared_folder() / "rigs"
     characters = list(read_characters(folder, tables)) if folder.is_dir() else []
     rng = np.random.default_rng(_SEED)
     print(f"{'rig':32} {'bones':>5} {'rows':>5} {'precision':>9} {'recall':>7}  wrong rows")

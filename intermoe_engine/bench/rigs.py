@@ -13,7 +13,7 @@ from ..retarget import RigDescription
 from ..rotations import quat_from_axis_angle
 from ..skeleton import SMPL22
 
-_MIXAMO = {
+MIXAMO = {
     "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
     "head": "Head",
     **{
@@ -65,7 +65,7 @@ def humanoid(name: str, offsets: np.ndarray, arm_drop: float = 0.0) -> RigDescri
         x = np.cross(y, [0.3, 0.5, 0.8])
         x /= np.linalg.norm(x)
         matrices[joint, :3, :3], matrices[joint, :3, 3] = np.stack([x, y, np.cross(x, y)], -1), heads[joint]
-    bones = [_MIXAMO[joint] for joint in SMPL22.names]
+    bones = [MIXAMO[joint] for joint in SMPL22.names]
     return RigDescription(name, bones, SMPL22.parents, matrices, lengths, _Y_UP_FROM_Z_UP)
 
 

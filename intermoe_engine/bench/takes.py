@@ -168,17 +168,16 @@ SCRIPTED: dict[str, Callable[[], ScriptedTake]] = {
 }
 
 
-def shared_folder() -> Path | None:
-    """The folder of shared data (INTERMOE_SHARED, else `shared` beside the project), None where absent."""
-    folder = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-    return folder if folder.is_dir() else None
+def shared_folder() -> Path:
+    """The folder of shared data: INTERMOE_SHARED, else `shared` beside the project. It may be absent."""
+    return Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
 def salsa(trials: tuple[str, ...] = ("03", "12"), seconds: float = 6.0) -> list[Take]:
     """Captured salsa (CMU subjects 60 and 61), the first seconds of each trial; empty where the captures, or
     the training extra that reads them, are not there."""
-    folder = shared_folder()
-    if folder is None or not (folder / "data" / "cmu_pairs").is_dir():
+    folder = shared_folder() / "data" / "cmu_pairs"
+    if not folder.is_dir():
         return []
     try:
         from training.data.cmu import load_cmu_pair
@@ -188,7 +187,7 @@ def salsa(trials: tuple[str, ...] = ("03", "12"), seconds: float = 6.0) -> list[
 
     out = []
     for trial in trials:
-        clip = load_cmu_pair(folder / "data" / "cmu_pairs", trial, FPS).window(0, round(seconds * FPS))
+        clip = load_cmu_pair(folder, trial, FPS).window(0, round(seconds * FPS))
         flags = foot_contacts(clip.positions(), FPS)
         actors = tuple(
             ActorMotion.from_rotations(

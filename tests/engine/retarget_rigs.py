@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 
+from intermoe_engine.bench.rigs import MIXAMO
 from intermoe_engine.kinematics import forward_kinematics, local_from_global
 from intermoe_engine.retarget import RigDescription
 from intermoe_engine.rotations import (
@@ -19,22 +17,10 @@ from intermoe_engine.rotations import (
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion, Take
 from intermoe_engine.two_bone import solve_two_bone, trusted_bend_axis
+from tests.shared import SHARED
 
-SHARED_RIGS = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).parents[3] / "shared")) / "rigs"
+SHARED_RIGS = SHARED / "rigs"
 Z_UP_TO_Y_UP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=float)
-
-MIXAMO = {
-    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2",
-    "neck": "Neck", "head": "Head",
-    **{
-        f"{s}_{joint}": side + name
-        for s, side in (("l", "Left"), ("r", "Right"))
-        for joint, name in {
-            "collar": "Shoulder", "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand",
-            "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase",
-        }.items()
-    },
-}  # fmt: skip
 
 
 def rest_rotations(pose: dict[str, tuple[np.ndarray, float]]) -> np.ndarray:

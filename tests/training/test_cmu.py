@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The captured salsa, where the files are at hand: real distances, feet on the floor, no glitches."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from intermoe_engine.formats.bvh_reader import read_bvh
+from tests.shared import SHARED
 from training.data.cmu import METRES_PER_UNIT, load_cmu_pair
 
-SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 FOLDER = SHARED / "data" / "cmu_pairs"
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="CMU's pairs are not at hand (INTERMOE_SHARED)")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 from pathlib import Path
 
@@ -15,26 +14,13 @@ import torch
 from training.model import GaussianDiffusion, InterMoE, ModelConfig, load_official_state, spaced_timesteps
 from training.model.skeleton_graph import adjacency, pool_matrix, unpool_matrix
 
-OWN_COPY = Path(__file__).parent / "compat"
 HEADS = 4  # of the tiny case
 FIXED_LEAVES = {"adj_matrix", "skeleton_pool", "skeleton_unpool", "pe", "expert_threshold", "ema_decay"}
 
 
-def _folders() -> list[Path]:
-    """Our copy of the numbers and, where it is at hand, the shared original."""
-    shared = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).parents[3] / "shared"))
-    original = shared / "reference" / "compat"
-    return [OWN_COPY, *([original] if original.is_dir() else [])]
-
-
-@pytest.fixture(scope="module", params=_folders(), ids=lambda path: "own" if path == OWN_COPY else "shared")
-def folder(request: pytest.FixtureRequest) -> Path:
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def state(folder: Path) -> dict[str, np.ndarray]:
-    return runpy.run_path(str(folder / "make_state_dict.py"))["make_state_dict"](folder / "tiny.json")
+def state(published: Path) -> dict[str, np.ndarray]:
+    return runpy.run_path(str(published / "make_state_dict.py"))["make_state_dict"](published / "tiny.json")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +29,8 @@ def model(state: dict[str, np.ndarray]) -> InterMoE:
 
 
 @pytest.fixture(scope="module")
-def numbers(folder: Path) -> dict[str, torch.Tensor]:
-    with np.load(folder / "tiny.npz") as tiny, np.load(folder / "tiny_text.npz") as text:
+def numbers(published: Path) -> dict[str, torch.Tensor]:
+    with np.load(published / "tiny.npz") as tiny, np.load(published / "tiny_text.npz") as text:
         return {key: torch.from_numpy(archive[key]) for archive in (tiny, text) for key in archive}
 
 
@@ -86,8 +72,8 @@ def test_fifty_guided_steps_match(model: InterMoE, numbers: dict[str, torch.Tens
     assert seen == [(i, 50) for i in range(1, 51)]
 
 
-def test_skeleton_matrices_match(folder: Path) -> None:
-    with np.load(folder / "tiny_fixed.npz") as fixed:
+def test_skeleton_matrices_match(published: Path) -> None:
+    with np.load(published / "tiny_fixed.npz") as fixed:
         checked = 0
         for key in fixed:
             parts = key.removeprefix("model.vae.").split(".")
@@ -102,8 +88,8 @@ def test_skeleton_matrices_match(folder: Path) -> None:
     assert checked == 20
 
 
-def test_state_dict_keys_and_shapes_are_the_official_ones(folder: Path, model: InterMoE) -> None:
-    listed = json.loads((folder / "tiny.json").read_text())["keys"]
+def test_state_dict_keys_and_shapes_are_the_official_ones(published: Path, model: InterMoE) -> None:
+    listed = json.loads((published / "tiny.json").read_text())["keys"]
     official = {
         key.removeprefix("model."): tuple(shape)
         for key, shape in listed.items()
@@ -123,10 +109,10 @@ def test_sizes_come_from_the_shapes(model: InterMoE) -> None:
 
 @torch.no_grad()
 def test_prefix_tensors_clip_and_constants_are_accepted(
-    folder: Path, state: dict[str, np.ndarray], numbers: dict[str, torch.Tensor]
+    published: Path, state: dict[str, np.ndarray], numbers: dict[str, torch.Tensor]
 ) -> None:
     extended = {key.removeprefix("model."): torch.from_numpy(value) for key, value in state.items()}
-    with np.load(folder / "tiny_fixed.npz") as fixed:
+    with np.load(published / "tiny_fixed.npz") as fixed:
         extended |= {key: torch.from_numpy(fixed[key]) for key in fixed}
     extended["model.denoiser.net.blocks.0.ffn.expert_threshold"] = torch.zeros(4)
     extended["clip_transformer.resblocks.0.ln_1.weight"] = torch.zeros(8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import runpy
 from pathlib import Path
 
@@ -20,33 +19,21 @@ from training.evaluation import EvaluatorError, load_evaluator, load_official_ev
 from training.model.evaluator import EvaluatorConfig, PairEvaluator, contrastive_loss
 from training.weights import WeightsError
 
-OWN_COPY = Path(__file__).parents[1] / "compat"
 HEADS = 4  # of the tiny case
 
 State = dict[str, np.ndarray]
 
 
-def _folders() -> list[Path]:
-    shared = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).parents[4] / "shared"))
-    original = shared / "reference" / "compat"
-    return [OWN_COPY, *([original] if original.is_dir() else [])]
-
-
-@pytest.fixture(scope="module", params=_folders(), ids=lambda path: "own" if path == OWN_COPY else "shared")
-def folder(request: pytest.FixtureRequest) -> Path:
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def numbers(folder: Path) -> State:
-    with np.load(folder / "evaluator_tiny.npz") as archive:
+def numbers(published: Path) -> State:
+    with np.load(published / "evaluator_tiny.npz") as archive:
         return {key: archive[key] for key in archive}
 
 
 @pytest.fixture(scope="module")
-def state(folder: Path, numbers: State) -> State:
-    make = runpy.run_path(str(folder / "make_state_dict.py"))["make_state_dict"]
-    return {**make(folder / "evaluator_tiny.json"), "model.latent_scale": numbers["latent_scale"]}
+def state(published: Path, numbers: State) -> State:
+    make = runpy.run_path(str(published / "make_state_dict.py"))["make_state_dict"]
+    return {**make(published / "evaluator_tiny.json"), "model.latent_scale": numbers["latent_scale"]}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from intermoe_engine.skeleton import SMPL22
+from tests.shared import SHARED
 from tests.training.loaders.known_people import JOINT, a_pose, degrees_apart, known_pair, on_skeleton
 from training.data.checks import DataError, Rejected, check
 from training.data.formats.asf_amc import AcclaimError, read_amc, read_asf
@@ -19,7 +19,6 @@ from training.data.loaders import LoaderOptions, asf_amc, detect
 from training.data.pair_clip import PairClip
 from training.data.single_clip import SingleClip
 
-SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 CMU = SHARED / "data" / "cmu_single" / "asf_amc_01_03"
 UNIT = 0.0254 / 0.45
 TRUTH = known_pair()

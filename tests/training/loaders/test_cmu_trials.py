@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import gzip
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.shared import SHARED
 from tests.training.loaders.known_people import MIXAMO, known_pair, on_skeleton, write_bvh
 from tests.training.loaders.test_asf_amc import TRUTH, write_trial
 from training.data.checks import Rejected, check
@@ -17,7 +16,6 @@ from training.data.cmu import load_cmu_pair
 from training.data.loaders import LoaderOptions, cmu, detect
 from training.data.pair_clip import PairClip
 
-SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 PAIRS = SHARED / "data" / "cmu_pairs"
 TABLE = "# a list of CMU's trials\n18_01\t19_01\tA pulls B; B resists\n22_05\t23_05\tA comforts B\n"
 

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from tests.shared import SHARED
 from tests.training.loaders.glb_files import write_glb
 from tests.training.loaders.known_people import MIXAMO, SMPL, a_pose, degrees_apart, known_pair, on_skeleton
 from training.data import scene_reading
@@ -20,7 +19,6 @@ from training.data.loaders import LoaderOptions, detect, scene
 from training.data.pair_clip import PairClip
 from training.data.single_clip import SingleClip
 
-SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 FREE = SHARED / "data" / "cc0_clips"
 TRUTH = known_pair()
 OTHER = known_pair(frames=45, seed=5)
