@@ -20,11 +20,12 @@ from torch import Tensor
 from intermoe_engine.atomic import replacing
 
 from .batches.stream import Share, moved
+from .cycles import DENOISER_STAGE
+from .denoiser_stage import captioned_latents, denoiser_pieces
 from .denoiser_training import Conditioned
 from .model import GaussianDiffusion, InterMoE
 from .model.diffusion import spaced_timesteps
 from .processes import first_process
-from .stages import DENOISER_STAGE, captioned_latents, denoiser_pieces
 from .workspace import DENOISER, Workspace
 
 LEAST, MOST = 0.8, 1.5

@@ -12,11 +12,12 @@ import torch
 from intermoe_engine.atomic import replacing
 
 from .calibration import calibrate
+from .denoiser_stage import train_denoiser
 from .fit.throughput import ProfileDone
 from .fit.trainer import Devices
 from .processes import first_process
 from .recipe import Recipe, RecipeError, SamplingRecipe, TrainerRecipe, find_recipe, load_recipe
-from .stages import train_denoiser, train_vae
+from .vae_stage import train_vae
 from .workspace import Workspace
 
 RECIPE = "recipe.toml"

@@ -18,13 +18,14 @@ from .batches.motion_store import MotionStore
 from .batches.pieces import Pieces, piece_features, random_pieces, whole_pieces
 from .batches.stream import BatchSource, Share, generator, moved
 from .batches.text_store import TextStore
+from .cycles import EVALUATOR_STAGE, run_cycles
+from .denoiser_stage import captions_of
 from .evaluation.official import save_evaluator
 from .fit.optimizers import build_optimizer, warm_up_cosine
 from .fit.trainer import Training
 from .model.evaluator import EvaluatorConfig, PairEvaluator, contrastive_loss
 from .processes import first_process, made_once
 from .recipe import EvaluatorRecipe, RecipeError, TrainerRecipe
-from .stages import EVALUATOR_STAGE, captions_of, run_cycles
 from .workspace import Workspace
 
 EVALUATOR = "evaluator.safetensors"

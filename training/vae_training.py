@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .batches.statistics import Statistics
-from .batches.stream import BatchSource
+from .batches.stream import BatchSource, Share
 from .batches.windows import WindowChooser
 from .fit.optimizers import build_optimizer, warm_up_cosine
 from .fit.strips import strip
@@ -61,18 +61,11 @@ class VAETraining(Training):
         with torch.set_grad_enabled(not self.decoder_only):
             mean, log_variance = self.vae.encode_distribution(motion[..., : self.layout.size])
         mean, log_variance = mean.float(), log_variance.float()
-        ranks, rank = self.share.ranks, self.share.rank
-        # Noise of the whole batch, of which every rank takes its rows: the plain run's noise.
-        shape = (len(mean) * ranks, *mean.shape[1:])
-        chance = self.step_generator()
-        noise_of_all = torch.randn(shape, generator=chance, device=mean.device)
-        own = slice(rank * len(mean), (rank + 1) * len(mean))
         deviation = self.noise * torch.exp(0.5 * log_variance)
-        if self.spread:
-            amount = torch.rand(len(noise_of_all), generator=chance, device=mean.device)[own]
-            deviation = self.spread * amount[:, None, None, None] * self.vae.latent_std
-        latents = mean + deviation * noise_of_all[own]
-        decoded = self.vae.decode_raw(latents)
+        spread = self.spread * self.vae.latent_std if self.spread else None
+        decoded = self.vae.decode_raw(
+            drawn_latents(mean, deviation, spread, self.step_generator(), self.share)
+        )
         stats = Statistics(self.mean, self.std)
         return self.reported(
             vae_losses(motion, decoded, mean, log_variance, stats, offsets, self.weights, self.layout)
@@ -83,6 +76,24 @@ class VAETraining(Training):
         optimizer = build_optimizer([(self.vae, 1.0)], self.recipe, rate)
         schedule = warm_up_cosine(optimizer, warm_up, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def drawn_latents(
+    mean: Tensor, deviation: Tensor, spread: Tensor | None, chance: torch.Generator, share: Share
+) -> Tensor:
+    """Latents about `mean` (B, T/4, P, C), as a decoder is to meet them.
+
+    deviation (B, T/4, P, C) of the noise; spread (P, C): up to so much of it instead, another part of it for
+    each window. Noise is drawn for the whole batch and every rank takes its rows: the plain run's noise.
+    """
+    rows = len(mean)
+    shape = (rows * share.ranks, *mean.shape[1:])
+    own = slice(share.rank * rows, (share.rank + 1) * rows)
+    noise = torch.randn(shape, generator=chance, device=mean.device)[own]
+    if spread is not None:
+        amount = torch.rand(shape[0], generator=chance, device=mean.device)[own]
+        deviation = amount[:, None, None, None] * spread
+    return mean + deviation * noise
 
 
 class Reconstruction:

@@ -18,11 +18,11 @@ from training.batches.latent_store import join_people
 from training.batches.stream import Share
 from training.data.cache import CacheWriter
 from training.data.cmu import load_cmu_pair
+from training.denoiser_stage import captioned_latents, denoiser_pieces
 from training.denoiser_training import Conditioned, sample_latents
 from training.fit.trainer import Devices
 from training.model import InterMoE, ModelConfig
 from training.recipe import load_recipe
-from training.stages import captioned_latents, denoiser_pieces
 from training.workspace import Workspace
 
 SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[4] / "shared"))
@@ -52,6 +52,7 @@ text_width = 384
 text_head_layers = 1
 text_head_ff = 128
 text_head_heads = 4
+person_embedding = true
 [vae]
 steps = [500]
 learning_rates = [8e-3]
