@@ -23,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("train", help="prepare motion data and train a model on it")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_prepare(actions)
+    _add_compose(actions)
     for stage, text in STAGES.items():
         _add_stage(actions, stage, text)
 
@@ -71,6 +72,42 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
 def _prepare(args: argparse.Namespace) -> int:
     try:
         from training.prepare import run
+    except ImportError as error:
+        raise EngineError(f"{EXTRA} ({error})") from error
+    return run(args)
+
+
+def _add_compose(actions: argparse._SubParsersAction) -> None:
+    parser = actions.add_parser(
+        "compose",
+        help="captioned pairs out of single-person clips",
+        description=(
+            "Compose captioned interactions of two people out of clips of one, as the scores of "
+            "training/composer/interactions or your own say, into a cache to train on. Clips that slide, "
+            "jerk, pass through each other or do not meet are left out and counted; CACHE/sheets shows "
+            "samples. A run that was stopped goes on by the same command."
+        ),
+    )
+    parser.add_argument(
+        "--clips", nargs="+", required=True, type=Path, metavar="DIR", help="folders of single-person clips"
+    )
+    parser.add_argument("--recipe", type=Path, metavar="FILE", help="hours, scores and shares (TOML)")
+    parser.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="CACHE", help="folder of the cache"
+    )
+    parser.add_argument("--hours", type=float, metavar="H", help="hours of motion in all (default 2)")
+    parser.add_argument("--seed", type=int, metavar="N", help="another seed, other clips (default 0)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these interactions only")
+    parser.add_argument(
+        "--clips-cache", type=Path, metavar="DIR", help="where read clips are kept (default: in CACHE)"
+    )
+    parser.set_defaults(run=_compose)
+
+
+def _compose(args: argparse.Namespace) -> int:
+    try:
+        from training.composer.command import run
     except ImportError as error:
         raise EngineError(f"{EXTRA} ({error})") from error
     return run(args)

@@ -4,7 +4,7 @@
     name = "handshake"
     title = "One person offers a hand and the other shakes it"
     mirror = 0.5                     # share of the clips that are shown in a mirror (left hands); 0 for none
-    symmetric = false                # true: both do the same, so that nobody is `actor` to the eye
+    people = [["a host", "a guest"]] # nouns for actor and other, besides the usual ones
 
     [roles]                          # in words, for people who read the score
     actor = "offers the hand"
@@ -113,8 +113,9 @@ own frame is x to their left, y up, z forward. Sides are written for right-hande
     when = { tempo = "brisk" }       # only where the draw has that value or name
     held_out = false
 
-Captions fill {actor} and {other} with words for the person (see captions.py for pronouns); the person whom
-the sentence names first becomes person A.
+Captions fill {actor} and {other} with words for the person, the one whom the sentence names first becoming
+person A; captions.py lists the other words that can be filled. when = { hand = "left" } asks for the mirrored
+clips. A top-level `people = [["a teacher", "a student"]]` adds nouns for [actor, other].
 """
 
 from __future__ import annotations
@@ -311,7 +312,7 @@ class Score:
     accept: Accept = Accept()
     captions: tuple[CaptionTemplate, ...] = ()
     mirror: float = 0.5
-    symmetric: bool = False
+    people: tuple[tuple[str, str], ...] = ()
 
     def clips(self) -> set[str]:
         """Names of the clips table that it may use; words with {…} are left as they are."""

@@ -78,11 +78,18 @@ def _score(data: dict) -> Score:
         "accept": read_table(Accept, data.pop("accept", {}), "[accept]"),
         "captions": _rows(CaptionTemplate, data.pop("caption", []), "caption"),
         "mirror": float(data.pop("mirror", 0.5)),
-        "symmetric": bool(data.pop("symmetric", False)),
+        "people": _people(data.pop("people", [])),
     }
     if data:
         raise ValueError(f"{', '.join(sorted(data))}: no such key; see training/composer/score.py")
     return Score(name=name, title=title, roles=roles, vary=vary, stage=stage, phases=phases, **timed, **rest)
+
+
+def _people(value: object) -> tuple[tuple[str, str], ...]:
+    pairs = value if isinstance(value, list) else [None]
+    if not all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, str) for n in p) for p in pairs):
+        raise ValueError('people must be a list of pairs of nouns: [["a teacher", "a student"]]')
+    return tuple((p[0], p[1]) for p in pairs)
 
 
 _KINDS: dict[type, str] = {str: "word", dict: "table", list: "list of tables ([[…]])"}
@@ -142,8 +149,10 @@ def _check(score: Score) -> None:
         _check_table(table, known, where)
     for n, caption in enumerate(score.captions, start=1):
         for key, value in caption.when.items():
-            if key not in score.vary or not _can_be(score.vary[key], value):
-                raise ValueError(f"[[caption]] {n}: when {key} = {value!r} can never be; see [vary]")
+            for one in value if isinstance(value, list) else [value]:
+                hand = key == "hand" and one in ("left", "right")
+                if not hand and (key not in score.vary or not _can_be(score.vary[key], one)):
+                    raise ValueError(f"[[caption]] {n}: when {key} = {one!r} can never be; see [vary]")
 
 
 def _check_table(table: object, known: set[str], where: str) -> None:
