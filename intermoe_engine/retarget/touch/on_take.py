@@ -24,6 +24,8 @@ from .tracks import ContactTrack, contact_tracks, unit
 REACHING = SolverWeights(wrist=0.25, collar=2.0, shift=4.0, lift=6.0, lean=3.0)
 """Weights for touches that the take does not have: an arm reaches, trunks help where it is too short."""
 
+_ROUNDS_BEFORE_HANDS = 4  # how a hand will lie is known once its arm is roughly there
+
 _Hands = dict[str, HandTurn]
 
 
@@ -67,7 +69,7 @@ def touch_take(
     problem = PairProblem(
         models, bodies, radii, tracks, 1.0, take.fps, leads or "share", keep_apart, allowance, weights=weights
     )
-    x = bring_together(problem)
+    x = bring_together(problem, rounds=None if contacts is None else _ROUNDS_BEFORE_HANDS)
     hands: tuple[_Hands, _Hands] = ({}, {})
     if contacts is not None and x.any():
         hands = _laid_hands(problem, sources, x, lead)

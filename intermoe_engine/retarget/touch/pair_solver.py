@@ -35,7 +35,7 @@ class SolverWeights:
     its arm. contact, leaning, reach, overlap, limit, balance: weights of touches with a hand, of others, and
     of the other terms. leader: how many times more unwilling the leading person is. arm_time, trunk_time:
     seconds in which a correction comes and goes. damping: of both stages' first steps, in unwillingnesses. A
-    round must better the cost by the share of `tolerance` and by `enough`, or it is the last.
+    round must promise to better the cost by the share of `tolerance` and by `enough`.
     rounds_in_place, rounds_apart: at most so many, first for contacts alone, then with overlaps.
     """
 
@@ -119,12 +119,20 @@ def solve_pair(problem: PairProblem) -> np.ndarray:
     return push_apart(problem, x) if problem.keep_apart else x
 
 
-def bring_together(problem: PairProblem, start: np.ndarray | None = None) -> np.ndarray:
-    """Variables (2, T, 20) by which the contacts hold, whatever overlaps; start None: the pose as it is."""
+def bring_together(
+    problem: PairProblem, start: np.ndarray | None = None, rounds: int | None = None
+) -> np.ndarray:
+    """Variables (2, T, 20) by which the contacts hold, whatever overlaps.
+
+    start: variables that are near already, None for the pose as it is. rounds: at most so many, None for as
+    many as the weights say.
+    """
+    w = problem.weights
     x = np.zeros((2, problem.models[0].frames, VARIABLES)) if start is None else start
     if not problem.tracks:
         return x
-    return _descend(problem, x, None, problem.weights.damping[0], problem.weights.rounds_in_place)
+    damping = w.damping[0] if start is None else _NEAR_DAMPING * w.damping[0]
+    return _descend(problem, x, None, damping, rounds or w.rounds_in_place)
 
 
 def push_apart(problem: PairProblem, start: np.ndarray) -> np.ndarray:
@@ -157,18 +165,18 @@ def _descend(
         bend = second_difference_energy(x, smooth)
         cost = terms.cost() + 0.5 * float(np.sum(x * (stiff**2 * x + bend)))
         if cost < lowest:
-            done = cost < _NOTHING or lowest - cost < w.tolerance * cost + w.enough
-            best, lowest = x, cost
-            damping, worse = damping / 3, 4.0
-            if done:
-                break
+            damping = max(damping / 3, _LEAST_DAMPING)
+            best, lowest, worse = x, cost, 4.0
             blocks, gradient = terms.normal_equations()
             gradient = gradient + stiff**2 * best + bend
         else:
             damping, worse = damping * worse, 2 * worse
         damped = blocks.copy()
         damped[:, diagonal, diagonal] += (1 + damping) * stiff**2
-        x = best + solve_smooth(damped, -gradient, (1 + damping) * smooth)
+        step = solve_smooth(damped, -gradient, (1 + damping) * smooth)
+        if -0.5 * float(np.sum(gradient * step)) < w.tolerance * lowest + w.enough:
+            break  # as much as the linear model promises is not worth a round
+        x = best + step
     return np.stack(np.split(best, 2, axis=-1))
 
 
@@ -317,7 +325,7 @@ def _gathered(
     return products[..., :-1], products[..., -1]
 
 
-_NOTHING = 1e-6  # a cost with which there is nothing to mend
+_NEAR_DAMPING, _LEAST_DAMPING = 0.1, 0.01
 _NEAR = 0.15  # metres: a pair of parts farther apart does not come to overlap by the solve
 
 

@@ -17,27 +17,47 @@ def second_difference_energy(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return out
 
 
-def _diagonal(frames: int) -> np.ndarray:
-    """The diagonal (T,) of the second difference's normal matrix."""
-    out = np.zeros(frames)
+def _stencils(frames: int) -> list[np.ndarray]:
+    """Main, first and second diagonal (T,) of the second difference's normal matrix, padded with zeros."""
+    out = [np.zeros(frames) for _ in range(min(frames, 3))]
     if frames > 2:
-        out[:-2] += 1
-        out[1:-1] += 4
-        out[2:] += 1
+        for k, (of_first, of_middle, of_last) in enumerate(((1, 4, 1), (-2, -2, 0), (1, 0, 0))):
+            out[k][:-2] += of_first
+            out[k][1:-1] += of_middle
+            out[k][2:] += of_last
     return out
 
 
-def solve_smooth(
-    blocks: np.ndarray, right: np.ndarray, weights: np.ndarray, tolerance: float = 1e-3, most: int = 60
-) -> np.ndarray:
+def solve_smooth(blocks: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """x (T, V) with blocks[t] x[t] + (smoothness of all frames) = right[t].
 
     blocks (T, V, V) symmetric and positive definite, right (T, V), weights (V,) of the squared second
-    differences. Conjugate gradients, each frame's own block inverted exactly as the preconditioner; ends
-    when the preconditioned residual has fallen to `tolerance` of its first value.
+    differences. Exact, by a banded Cholesky factorisation, where scipy is installed; else by conjugate
+    gradients to within a few percent of a step, in two to three times the time.
     """
+    try:
+        from scipy.linalg import solveh_banded
+    except ImportError:  # Blender's own Python has numpy alone
+        return solve_by_conjugate_gradients(blocks, right, weights)
     frames, size = right.shape
-    own = blocks + (_diagonal(frames)[:, None] * weights)[:, :, None] * np.eye(size)
+    rows = max(size, min(2, frames - 1) * size + 1)  # row k: the k-th diagonal below the main one
+    band = np.zeros((rows, frames, size))
+    for k in range(size):
+        band[k, :, : size - k] = np.diagonal(blocks, -k, axis1=1, axis2=2)
+    for k, stencil in enumerate(_stencils(frames)):
+        band[k * size] += stencil[:, None] * weights
+    flat = band.reshape(len(band), -1)
+    x = solveh_banded(flat, right.ravel(), lower=True, overwrite_ab=True, check_finite=False)
+    return x.reshape(frames, size)
+
+
+def solve_by_conjugate_gradients(
+    blocks: np.ndarray, right: np.ndarray, weights: np.ndarray, tolerance: float = 1e-3, most: int = 120
+) -> np.ndarray:
+    """The same with numpy alone, each frame's own block inverted exactly as the preconditioner; ends when the
+    preconditioned residual has fallen to `tolerance` of its first value."""
+    frames, size = right.shape
+    own = blocks + (_stencils(frames)[0][:, None] * weights)[:, :, None] * np.eye(size)
     inverse = np.linalg.inv(own)
     apply = lambda m, v: (m @ v[..., None])[..., 0]
     x = np.zeros_like(right)

@@ -15,7 +15,11 @@ from intermoe_engine.retarget.touch.binding import apply_solution, body_points, 
 from intermoe_engine.retarget.touch.closest import closest_of_segments, mix
 from intermoe_engine.retarget.touch.parts import POINTS
 from intermoe_engine.retarget.touch.pose_model import VARIABLES, WRIST
-from intermoe_engine.retarget.touch.smooth_system import second_difference_energy, solve_smooth
+from intermoe_engine.retarget.touch.smooth_system import (
+    second_difference_energy,
+    solve_by_conjugate_gradients,
+    solve_smooth,
+)
 from intermoe_engine.rotations import quat_rotate
 from intermoe_engine.two_bone import bend_axis_for_goal, solve_two_bone
 
@@ -40,10 +44,15 @@ def test_smooth_system_against_a_direct_sparse_solve() -> None:
     half = rng.normal(size=(frames, size, size))
     blocks = half @ np.swapaxes(half, -1, -2) + np.eye(size)
     right, weights = rng.normal(size=(frames, size)), rng.uniform(1, 50, size)
-    second = sparse.diags([1, -2, 1], [0, 1, 2], shape=(frames - 2, frames))
+    second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(frames - 2, frames))
     whole = sparse.block_diag(list(blocks)) + sparse.kron(second.T @ second, sparse.diags(weights))
     expected = linalg.spsolve(whole.tocsc(), right.ravel()).reshape(frames, size)
-    np.testing.assert_allclose(solve_smooth(blocks, right, weights, 1e-10, 2000), expected, atol=1e-7)
+    np.testing.assert_allclose(solve_smooth(blocks, right, weights), expected, atol=1e-9)
+    by_steps = solve_by_conjugate_gradients(blocks, right, weights, 1e-10, 2000)
+    np.testing.assert_allclose(by_steps, expected, atol=1e-7)
+    for count in (1, 2, 3):  # too few frames for the whole stencil
+        few = solve_by_conjugate_gradients(blocks[:count], right[:count], weights, 1e-12, 2000)
+        np.testing.assert_allclose(solve_smooth(blocks[:count], right[:count], weights), few, atol=1e-7)
     np.testing.assert_allclose(
         second_difference_energy(expected, weights),
         (sparse.kron(second.T @ second, sparse.diags(weights)) @ expected.ravel()).reshape(frames, size),
