@@ -21,7 +21,7 @@ from intermoe_engine.two_bone import bend_axis_for_goal, solve_two_bone
 
 from .figure import Figure, J
 from .path import eased
-from .segment import yaw_quat
+from .segment import sole_height, yaw_quat
 
 _STILL = 0.35
 _SHORT_SECONDS = 0.1
@@ -31,6 +31,7 @@ _STEP_METRES = 0.035
 _LIFT = (0.025, 0.22, 0.09)
 """Metres that a foot is lifted: at least, as a share of the step, at most."""
 _MOST_SHIFT = 0.3
+_MOST_DOWN = 0.1
 _STRAIGHTEST = 0.997
 _SOLE = np.array([0.055, 0.012])
 """Lowest heights of ankle and toe."""
@@ -113,7 +114,8 @@ class _Foot:
         self.ankle, self.toe, self.rotation = positions[:, ankle], positions[:, toe], rotations[:, ankle]
         self.low = self.toe[:, 1] < CONTACT_HEIGHT[1] + 0.03
         speed = np.linalg.norm(np.gradient(self._pivot(), axis=0), axis=-1) * self.fps
-        stands = (figure.stands[:, side] > 0.5) & (speed < _STILL)
+        going = np.linalg.norm(np.gradient(figure.base[:, :2], axis=0), axis=-1) * self.fps
+        stands = (figure.stands[:, side] > 0.5) & (speed < _STILL * (1.0 + going))
         self.first, self.end = _long_runs(stands, max(round(_SHORT_SECONDS * self.fps), 2))
 
     def _pivot(self) -> Array:
@@ -160,7 +162,10 @@ class _Foot:
         gone = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
         shift = self._held(gone[:, [0, 2]], _MOST_SHIFT)
         ankle = self.ankle + np.stack([shift[:, 0], np.zeros(frames), shift[:, 1]], axis=-1)
-        ankle[:, 1] += self._lift(toe[:, 1], ankle)
+        # What stands is on the floor, whatever the fade did to the height of the pelvis.
+        height = sole_height(ankle, ankle + foot)
+        ankle[:, 1] += self._eased(-np.clip(height, -_MOST_DOWN, _MOST_DOWN)[:, None])[:, 0]
+        ankle[:, 1] += self._lift(ankle[:, 1] + foot[:, 1], ankle)
         toe = ankle + foot
         below = np.maximum(_SOLE[0] - ankle[:, 1], _SOLE[1] - toe[:, 1])
         ankle[:, 1] += np.maximum(below, 0.0)
@@ -169,12 +174,19 @@ class _Foot:
     def _held(self, values: Array, most: float) -> Array:
         """Corrections (T, D) that keep values (T, D) constant in each stand, eased from one to the next."""
         out = np.zeros_like(values)
+        for a, b in zip(self.first, self.end, strict=True):
+            held = values[a:b].mean(axis=0) - values[a:b]
+            out[a:b] = held * min(1.0, most / max(float(np.linalg.norm(held, axis=-1).max()), 1e-9))
+        return self._eased(out)
+
+    def _eased(self, values: Array) -> Array:
+        """Values (T, D) of the stands, eased from one to the next in between."""
+        out = np.zeros_like(values)
         if not len(self.first):
             return out
         frames = np.arange(len(values))
         for a, b in zip(self.first, self.end, strict=True):
-            held = values[a:b].mean(axis=0) - values[a:b]
-            out[a:b] = held * min(1.0, most / max(float(np.linalg.norm(held, axis=-1).max()), 1e-9))
+            out[a:b] = values[a:b]
         for a, b in zip(self.end[:-1], self.first[1:], strict=True):
             t = eased((frames[a:b] - (a - 1)) / (b - a + 1))[:, None]
             out[a:b] = out[a - 1] + (out[b] - out[a - 1]) * t

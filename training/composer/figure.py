@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from intermoe_engine.kinematics import forward_kinematics
 from intermoe_engine.representation import foot_contacts
+from intermoe_engine.retarget.source import SourceActor
+from intermoe_engine.retarget.touch.body import Body
 from intermoe_engine.rotations import Array, quat_conjugate, quat_continuous, quat_multiply
 from intermoe_engine.skeleton import SMPL22
 from intermoe_engine.take import ActorMotion
@@ -35,7 +38,16 @@ class Figure:
 
     def pose(self) -> tuple[Array, Array]:
         """Joint positions (T, 22, 3) and global rotations (T, 22, 4)."""
+        return self._pose
+
+    @cached_property
+    def _pose(self) -> tuple[Array, Array]:
         return forward_kinematics(self.root, self.local, PARENTS, SMPL22.offsets)
+
+    @cached_property
+    def body(self) -> Body:
+        """Its capsules."""
+        return Body.of_source(SourceActor.from_motion(self.motion()))
 
     def turned(self, turns: dict[int, Array]) -> Figure:
         """With rotations (T, 4), given in the stage's frame, put before joints; children go along.

@@ -7,9 +7,10 @@ The table of clips (`clips.toml`, or the user's own) has a line for each name:
 
 file: looked for under the folders of --clips. clip: the action in a file of several. start, end: seconds of
 it to use. travel: "root" where the person moves over the ground, "feet" where they walk on the spot, absent
-where they stay. loop: goes on from its start. reverse: played backwards. held_out: only in the held-out
-split, where there is a choice. A line `walking = { any = ["walk", "walk_formal"] }` names a group, of which a
-score that asks for it gets one.
+where they stay. loop: goes on from its start. reverse: played backwards. stands: feet that stand all the time
+(both, left, right), where the clip itself does not hold them still. held_out: only in the held-out split,
+where there is a choice. A line `walking = { any = ["walk", "walk_formal"] }` names a group, of which a score
+that asks for it gets one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class ClipEntry:
     travel: str = ""
     loop: bool = False
     reverse: bool = False
+    stands: str = ""
     held_out: bool = False
 
 
@@ -65,6 +67,8 @@ def read_table_of_clips(path: Path = CLIPS) -> dict[str, ClipEntry]:
                 raise ValueError(f"{name} any: its members must be names of clips in the table, not groups")
             if entry.travel not in ("", "root", "feet"):
                 raise ValueError(f"{name} travel is {entry.travel!r}; use root or feet, or leave it out")
+            if entry.stands not in ("", "both", "left", "right"):
+                raise ValueError(f"{name} stands is {entry.stands!r}; use both, left or right")
     except (tomllib.TOMLDecodeError, ValueError) as error:
         raise DataError(f"{path}: {error}") from None
     return entries
@@ -128,7 +132,7 @@ def _segment(name: str, entry: ClipEntry, clips: Mapping[str, SingleClip]) -> Se
     try:
         return segment_of(
             clip, name, start=start, end=end, travel=entry.travel, loop=entry.loop,
-            held_out=entry.held_out,
+            stands=entry.stands, held_out=entry.held_out,
         )  # fmt: skip
     except ValueError as error:
         raise DataError(f"{name}: {error}") from None

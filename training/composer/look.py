@@ -6,8 +6,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from intermoe_engine.retarget.source import SourceActor
-from intermoe_engine.retarget.touch.body import Body
 from intermoe_engine.retarget.touch.parts import INDEX
 from intermoe_engine.rotations import (
     quat_conjugate,
@@ -40,11 +38,6 @@ def with_looks(figures: tuple[Figure, Figure], plan: Draw) -> tuple[Figure, Figu
         for person in people(row.who):
             out[person] = _looking(before, person, plan, row)
     return out[0], out[1]
-
-
-def body_of(figure: Figure) -> Body:
-    """A figure's capsules."""
-    return Body.of_source(SourceActor.from_motion(figure.motion()))
 
 
 def _looking(figures: tuple[Figure, Figure], person: int, plan: Draw, row: Look) -> Figure:
@@ -90,5 +83,5 @@ def _target(
     whose, _, part = word.partition(".")
     if whose not in ("other", "own") or part not in INDEX:
         raise ValueError(f"[[look]] at = {word!r}: say other.PART, own.PART, up, down, ahead or a point")
-    body = body_of(figure if whose == "own" else figures[1 - person])
+    body = (figure if whose == "own" else figures[1 - person]).body
     return body.axis_point(part, np.full(figure.frames, 0.5))

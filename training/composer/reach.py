@@ -19,7 +19,6 @@ from .arms import HAND, reached, way
 from .draw import Draw
 from .feet import limb_turns
 from .figure import Figure, J, mixed
-from .look import body_of
 from .score import Touch
 from .segment import yaw_quat
 from .timeline import people, window
@@ -115,7 +114,7 @@ def _limb_on_body(figures: Pair, plan: Draw, meeting: Meeting) -> Figure:
     positions, rotations = figure.pose()
     side = meeting.part[0]
     root = positions[:, J[f"{side}_shoulder" if meeting.part in HANDS else f"{side}_hip"]]
-    point, normal, _ = surface(body_of(figures[1 - meeting.who]), plan, row, meeting.on, root)
+    point, normal, _ = surface(figures[1 - meeting.who].body, plan, row, meeting.on, root)
     gap = plan.number(row.gap) + _PAT_METRES * meeting.lifted[:, None]
     point = point + normal * gap + _swung(figure, plan, row, meeting)
     if meeting.part in FEET:

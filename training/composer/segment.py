@@ -34,7 +34,12 @@ UP = np.array([0.0, 1.0, 0.0])
 _MIRRORED_QUAT = np.array([1.0, 1.0, -1.0, -1.0])
 _PATH_SECONDS = 0.25
 """What a body does more slowly than this is travel, the rest is sway."""
-_STANDING_SPEED = 0.45
+_STANDING_SPEED, _FASTER = 0.45, 0.2
+"""m/s below which a low foot stands, and how much more for each m/s of a walk's pace."""
+FLAT = (0.08, 0.02)
+"""Heights of ankle and toe joint of a foot flat on the floor, SMPL's."""
+_LOW_PERCENT = 10.0
+_MOST_OFF = 0.12
 _ROOM = 0.04
 _RESTING = 0.25
 """Metres a second below which a loop counts as staying in place."""
@@ -100,12 +105,14 @@ def segment_of(
     end: float | None = None,
     travel: str = "",
     loop: bool = False,
+    stands: str = "",
     held_out: bool = False,
 ) -> Segment:
     """The part of a clip from `start` to `end` seconds.
 
     travel: "" for a clip whose person stays where they are, "root" for one that moves over the ground, "feet"
-    for one that walks on the spot. Raises ValueError where there are fewer than two frames.
+    for one that walks on the spot. stands: the feet that stand all the time, "both", "left" or "right", where
+    the clip itself does not hold them still. Raises ValueError where there are fewer than two frames.
     """
     stop = clip.frames if end is None else min(round(end * clip.fps) + 1, clip.frames)
     span = slice(round(start * clip.fps), stop)
@@ -115,6 +122,7 @@ def segment_of(
             f"{clip.name} has {len(root[span])} frames between {start:g} s and its end; give more"
         )
     root = _on_neutral_body(root, rotations, clip.rest_offsets)
+    root = _on_floor(root, rotations, span)
     # What animators key stands at the scene's origin and faces +z.
     path = np.zeros((len(root), 3)) if travel != "root" else _path(rotations, root, clip.fps)
     rotations, root, path = rotations[span], root[span], path[span]
@@ -127,9 +135,11 @@ def segment_of(
     positions = forward_kinematics(pelvis, rotations, SMPL22.parents, SMPL22.offsets)[0]
     positions = _led(positions, base)
     ground = _pace(positions, clip.fps) if travel == "feet" else np.zeros(2)
-    stands = _stands(positions, ground, clip.fps)
     pace = pace or float(np.linalg.norm(ground))
-    return Segment(name, clip.fps, rotations, pelvis, base, stands, pace, loop, held_out)
+    standing = _stands(positions, ground, clip.fps, _STANDING_SPEED + _FASTER * pace)
+    if stands:
+        standing[:, [side for side, name in enumerate(("left", "right")) if stands in ("both", name)]] = True
+    return Segment(name, clip.fps, rotations, pelvis, base, standing, pace, loop, held_out)
 
 
 def turned(points: Array, yaw: Array) -> Array:
@@ -212,17 +222,33 @@ def _pace(positions: Array, fps: float) -> Array:
     """Ground velocity (2,) of x, z that keeps the lower foot of a clip on the spot still."""
     feet = positions[:, [10, 11]]
     velocity = np.gradient(feet, axis=0)[..., [0, 2]] * fps
-    height = feet[..., 1]
-    down = height < np.percentile(height.min(axis=1), 60.0) + 0.005
-    down &= height <= height.min(axis=1, keepdims=True) + 1e-9
+    down = feet[..., 1] < feet[..., 1].min(axis=0) + 0.025
     return -np.median(velocity[down], axis=0)
 
 
-def _stands(positions: Array, pace: Array, fps: float) -> np.ndarray:
-    """Whether each foot stands (T, 2): low and, led at `pace`, slow at the toe or at the ankle."""
+def _on_floor(root: Array, rotations: Array, span: slice) -> Array:
+    """The pelvis (T, 3) lowered or raised so that the feet of the span, where they are lowest, are on the
+    floor.
+
+    People whose feet are nowhere near it, lying or in the air, stay as they are.
+    """
+    positions = forward_kinematics(root[span], rotations[span], SMPL22.parents, SMPL22.offsets)[0]
+    lowest = sole_height(positions[:, [7, 8]], positions[:, [10, 11]]).min(axis=1)
+    off = float(np.percentile(lowest, _LOW_PERCENT))
+    return root - [0.0, off if abs(off) < _MOST_OFF else 0.0, 0.0]
+
+
+def sole_height(ankle: Array, toe: Array) -> Array:
+    """Metres (...) from the floor to the lowest of a foot's heel and ball; joints (..., 3)."""
+    return np.minimum(ankle[..., 1] - FLAT[0], toe[..., 1] - FLAT[1])
+
+
+def _stands(positions: Array, pace: Array, fps: float, slower: float) -> np.ndarray:
+    """Whether each foot stands (T, 2): low and, led at `pace`, slower than that at the toe or at the
+    ankle."""
     feet = positions[:, CONTACT_JOINTS]
     velocity = np.gradient(feet, axis=0) * fps
     velocity[..., [0, 2]] += pace
-    slow = np.linalg.norm(velocity, axis=-1) < _STANDING_SPEED
+    slow = np.linalg.norm(velocity, axis=-1) < slower
     stands = slow & (feet[..., 1] < np.array(CONTACT_HEIGHT) + _ROOM)
     return np.stack([stands[:, :2].any(axis=1), stands[:, 2:].any(axis=1)], axis=-1)
