@@ -21,6 +21,7 @@ _MODULES = (
     "ui.bones_panel",
     "ui.touch_panel",
     "ui.rig_report",
+    "ui.rest_preview",
     "ui.ticker",
     "engine.session",
 )

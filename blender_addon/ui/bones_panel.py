@@ -8,7 +8,7 @@ import bpy
 
 from intermoe_engine.retarget import slot_label
 
-from . import bone_rows, rig_report
+from . import bone_rows, rest_preview, rig_report
 from .text import characters_across, wrapped_labels
 
 STATE_ICONS = {
@@ -85,7 +85,15 @@ class INTERMOE_PT_bones(bpy.types.Panel):
             return
         table = bone_rows.table_of(settings, settings.bones_of)
         _draw_source(layout, rig, table)
-        layout.operator("intermoe.check_rig", icon="CHECKMARK")
+        row = layout.row(align=True)
+        row.operator("intermoe.check_rig", icon="CHECKMARK")
+        shown = rest_preview.shows(rig)
+        row.operator(
+            "intermoe.rest_preview",
+            text="Rest Poses",
+            icon="HIDE_OFF" if shown else "ARMATURE_DATA",
+            depress=shown,
+        )
         findings = rig_report.of(rig)
         if findings:
             column = layout.box().column(align=True)

@@ -68,3 +68,11 @@ def redraw() -> None:
             for region in area.regions:
                 if region.type == kind:
                     region.tag_redraw()
+
+
+def redraw_views() -> None:
+    """Draw the 3D views themselves anew."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()

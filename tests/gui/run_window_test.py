@@ -2,6 +2,10 @@
 """Installs the extension's zip into a fresh profile and drives it in a real Blender window.
 
     python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui
+    python3 tests/gui/run_window_test.py --zip … --out out/rigs --rigs FOLDER [--take TAKE.npz]
+
+The first is a day in the life of an animator; the second puts one take on every rig of a folder, and leaves a
+contact sheet of each.
 
 Needs Blender 4.2 or newer, Xvfb and ImageMagick; standard library only, so that it also runs with
 the Python of a bare system. Exit status 0 when every check in OUT/checks.json holds.
@@ -20,12 +24,20 @@ import tempfile
 import time
 from pathlib import Path
 
-STORY = Path(__file__).with_name("window_story.py")
+STORY, RIGS_STORY = (Path(__file__).with_name(f"{name}_story.py") for name in ("window", "rigs"))
 SIZE = (1600, 1000)
-IMAGES = ("panel_before.png", "panel_during.png", "panel_after.png", "panel_bones.png", "panel_touch.png")
+IMAGES = (
+    "panel_before.png",
+    "panel_during.png",
+    "panel_after.png",
+    "panel_bones.png",
+    "panel_touch.png",
+    "panel_rest.png",
+)
 
 
-def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: float) -> int:
+def run(blender: str, archive: Path, out: Path, script: Path, arguments: list[str], limit: float) -> int:
+    """Install the archive, play the story `script`, and say what its checks found."""
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob("*.fbx"):  # of a run before, or it would count as this one's
         left.unlink()
@@ -49,12 +61,12 @@ def run(blender: str, archive: Path, out: Path, bundle: Path | None, limit: floa
         try:
             time.sleep(1.0)
             environment["DISPLAY"] = display
-            story = ["--out", str(out)] + (["--bundle", str(bundle)] if bundle else [])
+            story = ["--out", str(out), *arguments]
             window = ["-p", "0", "0", str(SIZE[0]), str(SIZE[1]), *_backend(blender)]
             log = out / "blender.log"
             with log.open("w") as file:
                 subprocess.run(
-                    [blender, *window, "--python", str(STORY), "--", *story],
+                    [blender, *window, "--python", str(script), "--", *story],
                     check=False,
                     env=environment,
                     stdout=file,
@@ -97,11 +109,17 @@ def main() -> int:
     parser.add_argument(
         "--images", type=Path, help="folder for the documentation's screenshots, if all is well"
     )
-    parser.add_argument("--limit", type=float, default=480.0, help="seconds for the whole story")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for the whole story")
+    parser.add_argument("--rigs", type=Path, help="folder of rigs (.glb, .gltf, MPFB's rig.*.json) to try")
+    parser.add_argument("--take", type=Path, help="the take to try them with (default: a scripted embrace)")
     options = parser.parse_args()
-    bundle = options.bundle.resolve() if options.bundle else None
-    status = run(options.blender, options.archive.resolve(), options.out.resolve(), bundle, options.limit)
-    if options.images and status == 0:
+    given = ("rigs", "take") if options.rigs else ("bundle",)
+    paths = {name: getattr(options, name) for name in given if getattr(options, name)}
+    arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path.resolve()))]
+    script = RIGS_STORY if options.rigs else STORY
+    archive, out = options.archive.resolve(), options.out.resolve()
+    status = run(options.blender, archive, out, script, arguments, options.limit)
+    if options.images and status == 0 and not options.rigs:
         options.images.mkdir(parents=True, exist_ok=True)
         for name in IMAGES:
             shutil.copyfile(options.out / name, options.images / name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
@@ -66,6 +68,28 @@ class Story:
         self._beat = time.monotonic()  # the wait for the screenshot is ours, not the extension's
 
 
+def play(tell: Callable[[Story], Iterator[float]], out: Path) -> None:
+    """Let a story run on Blender's timers: each `yield N` hands control back for N seconds. Then quit."""
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.ui_scale = 1.15
+    story = Story(out)
+    steps = tell(story)
+
+    def advance() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            story.finished = True
+        except Exception:
+            story.error = traceback.format_exc()
+        story.save()
+        bpy.ops.wm.quit_blender()
+        return None
+
+    bpy.app.timers.register(story.pulse, persistent=True)
+    bpy.app.timers.register(advance, first_interval=2.0, persistent=True)
+
+
 def window() -> bpy.types.Window:
     return bpy.context.window_manager.windows[0]
 
@@ -107,17 +131,30 @@ def wait(condition, limit: float = PATIENCE) -> Iterator[float]:
 
 
 def timed(owner: object, name: str, seconds: list[float]) -> None:
-    """Note how long each call of a function takes."""
+    """Note how long each call of a function takes, without the time in which the machine ran others."""
     inner = getattr(owner, name)
 
     def outer(*arguments):
-        began = time.monotonic()
+        began, waited = time.monotonic(), queued()
         try:
             return inner(*arguments)
         finally:
-            seconds.append(time.monotonic() - began)
+            seconds.append(time.monotonic() - began - (queued() - waited))
 
     setattr(owner, name, outer)
+
+
+def queued() -> float:
+    """Seconds that this thread has been ready to run and was not let; 0 where Linux does not tell."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def crowd() -> float:
+    """How many times more work the machine has than it can do at once; 1 where it is idle."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def hips(names: list[str], frame: int) -> list:

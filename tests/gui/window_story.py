@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +25,12 @@ from story_tools import (
     TAB,
     Story,
     addon,
+    crowd,
     distance,
     fold,
     hips,
     in_view,
+    play,
     sidebar,
     timed,
     unfold,
@@ -61,7 +62,7 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
         story.facts["mannequin_seconds"] = round(time.monotonic() - began, 2)
     story.check(
         "mannequins come at once",
-        story.facts["mannequin_seconds"] < MANNEQUINS_HOLD,
+        story.facts["mannequin_seconds"] < MANNEQUINS_HOLD * crowd(),
         f"{story.facts['mannequin_seconds']} s",
     )
     with in_view():
@@ -119,7 +120,12 @@ def tell(story: Story, bundle: str) -> Iterator[float]:
     yield from wait(lambda: not session.job.phase.running)
     story.facts["generate_seconds"] = round(time.monotonic() - began, 2)
     freeze = story.longest_freeze()
-    story.check("the window never froze", freeze < LONGEST_FREEZE, f"longest gap {freeze:.2f} s")
+    busy = crowd()
+    story.check(
+        "the window never froze",
+        freeze < LONGEST_FREEZE * busy,
+        f"longest gap {freeze:.2f} s, {busy:.1f} times the work that the machine can do",
+    )
     story.check(
         "our own code never held it for long", max(holds) < LONGEST_HOLD, f"longest {max(holds):.2f} s"
     )
@@ -237,6 +243,17 @@ def bones(story: Story) -> Iterator[float]:
         sidebar()[1].tag_redraw()
     yield 1.5
     story.shot("panel_bones")
+    with in_view():
+        bpy.ops.intermoe.rest_preview("EXEC_DEFAULT", True)
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_all(center=False)
+    yield 2.0
+    story.shot("panel_rest")
+    rest = addon("ui.rest_preview")
+    story.check("rest poses are drawn", [figure.label for figure in rest.drawn()].count("Rest pose") == 1)
+    with in_view():
+        bpy.ops.intermoe.rest_preview("EXEC_DEFAULT", True)
+    story.check("and go without a trace", not rest.drawn())
     table = settings.bones_a
     table.active = next(i for i, row in enumerate(table.rows) if row.joint == "l_elbow")
     with in_view():
@@ -295,24 +312,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bundle", default="")
     options = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
-    bpy.context.preferences.view.show_splash = False
-    bpy.context.preferences.view.ui_scale = 1.15
-    story = Story(options.out)
-    steps = tell(story, options.bundle)
-
-    def advance() -> float | None:
-        try:
-            return next(steps)
-        except StopIteration:
-            story.finished = True
-        except Exception:
-            story.error = traceback.format_exc()
-        story.save()
-        bpy.ops.wm.quit_blender()
-        return None
-
-    bpy.app.timers.register(story.pulse, persistent=True)
-    bpy.app.timers.register(advance, first_interval=2.0, persistent=True)
+    play(lambda story: tell(story, options.bundle), options.out)
 
 
 main()
