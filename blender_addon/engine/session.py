@@ -8,6 +8,7 @@ Nothing here waits: requests return at once, and `step()` looks at what has arri
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +72,15 @@ class EngineSession:
             self.fail(bundle_card.problem(context))
             return
         request = take_request.from_scene(context.scene, card.default_steps, card.default_guidance)
+        try:
+            folder = folders.takes()
+        except folders.FolderError as error:
+            self.fail(str(error))
+            return
         parameters = {
             **take_request.generate_parameters(request),
             **self._engine_parameters(context),
-            "folder": str(folders.takes()),
+            "folder": str(folder),
         }
         self._start(context, request, parameters, None)
 
@@ -97,7 +103,7 @@ class EngineSession:
         self.check_report = [CheckLine("note", "Checking the engine…")]
         try:
             self._check = self._connect(context).request("doctor", self._engine_parameters(context))
-        except (EnginePythonError, WorkerError) as error:
+        except (EnginePythonError, WorkerError, folders.FolderError) as error:
             self.check_report = [CheckLine("failed", str(error))]
 
     def step(self) -> bool:
@@ -131,7 +137,8 @@ class EngineSession:
         if self.job is not None:
             self.job.finish()
             self.say(". ".join([message, *self.job.warnings]))
-            store.prune(folders.takes(), engine_settings(bpy.context).keep_takes, store.needed())
+            with contextlib.suppress(folders.FolderError):  # the take is keyed: clearing up can wait
+                store.prune(folders.takes(), engine_settings(bpy.context).keep_takes, store.needed())
 
     def cancel(self) -> None:
         """Drop the running job at once, whatever the worker is doing."""
@@ -176,7 +183,7 @@ class EngineSession:
             self.fail(str(error))
 
     def _connect(self, context: bpy.types.Context) -> WorkerClient:
-        """The client for the Python of the preferences. Raises EnginePythonError."""
+        """The client for the Python of the preferences. Raises EnginePythonError, FolderError."""
         python = engine_python(engine_settings(context).python)
         if self._client is None or python != self._python:
             self.stop()

@@ -10,6 +10,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
+from intermoe_engine.errors import EngineError
 from intermoe_engine.retarget import BoneMapping, RigError
 
 from ..engine import folders
@@ -64,7 +65,11 @@ class INTERMOE_OT_delete_bone_preset(bpy.types.Operator):
         return context.window_manager.invoke_confirm(self, event)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        bone_presets.path_of(folders.bone_maps(), self.preset).unlink(missing_ok=True)
+        try:
+            bone_presets.path_of(folders.bone_maps(), self.preset).unlink(missing_ok=True)
+        except (EngineError, OSError) as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         self.report({"INFO"}, f"Preset {self.preset} deleted")
         return {"FINISHED"}
 
@@ -105,7 +110,7 @@ class INTERMOE_MT_bone_presets(bpy.types.Menu):
 
     def draw(self, _context: bpy.types.Context) -> None:
         layout = self.layout
-        names = bone_presets.names(folders.bone_maps())
+        names = _names()
         for name in names:
             layout.operator("intermoe.load_bone_preset", text=name, translate=False).preset = name
         if not names:
@@ -126,9 +131,17 @@ class INTERMOE_MT_delete_bone_preset(bpy.types.Menu):
     bl_label = "Delete Preset"
 
     def draw(self, _context: bpy.types.Context) -> None:
-        for name in bone_presets.names(folders.bone_maps()):
+        for name in _names():
             operator = self.layout.operator("intermoe.delete_bone_preset", text=name, translate=False)
             operator.preset = name
+
+
+def _names() -> list[str]:
+    """The presets, none where their folder cannot be had."""
+    try:
+        return bone_presets.names(folders.bone_maps())
+    except folders.FolderError:
+        return []
 
 
 def _saved(path: Path, mapping: BoneMapping) -> str:

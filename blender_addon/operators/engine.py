@@ -41,7 +41,11 @@ class INTERMOE_OT_open_log(bpy.types.Operator):
     bl_label = "Open Log"
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        log = folders.log_file()
+        try:
+            log = folders.log_file()
+        except folders.FolderError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         if not log.is_file():
             self.report({"INFO"}, "There is no log yet: it begins when the engine first starts")
             return {"CANCELLED"}

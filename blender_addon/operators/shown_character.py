@@ -5,13 +5,13 @@
 
 import bpy
 
-from intermoe_engine.retarget import RigError
+from intermoe_engine.errors import EngineError
 
 from ..ui import bone_rows
 
 
 class ShownCharacter:
-    """A mix-in: `change` does the work and returns what to report, or raises RigError."""
+    """A mix-in: `change` does the work and returns what to report, or raises an EngineError."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -26,7 +26,7 @@ class ShownCharacter:
         role = settings.bones_of
         try:
             message = self.change(context, settings, role, bone_rows.rig_of(settings, role))
-        except RigError as error:
+        except EngineError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self.report({"INFO"}, message)

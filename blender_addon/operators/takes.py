@@ -17,7 +17,11 @@ class INTERMOE_OT_open_takes(bpy.types.Operator):
     bl_label = "Open Takes Folder"
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        bpy.ops.wm.path_open(filepath=str(folders.takes()))
+        try:
+            bpy.ops.wm.path_open(filepath=str(folders.takes()))
+        except folders.FolderError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -39,7 +43,11 @@ class INTERMOE_OT_delete_takes(bpy.types.Operator):
         return context.window_manager.invoke_confirm(self, event)
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        gone, kept = store.delete_all(folders.takes(), store.needed())
+        try:
+            gone, kept = store.delete_all(folders.takes(), store.needed())
+        except folders.FolderError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         left = f"; {kept} stay because an open scene plays them" if kept else ""
         self.report({"INFO"}, f"{gone} takes deleted{left}")
         return {"FINISHED"}
