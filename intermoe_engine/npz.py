@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading .npz files that may come from anywhere: no pickle, a limit on the size, one kind of error."""
+""".npz files: written whole or not at all, read wherever they come from, without pickle and not too large."""
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from .atomic import replacing
+
 
 class ArraysError(ValueError):
     """A file that holds no usable arrays; the message says why."""
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = False) -> None:
+    """Write arrays by name; an existing file is replaced once the new one is complete. Raises OSError."""
+    packed = io.BytesIO()  # on a full disk numpy would leave its archive open, and complain at the end
+    (np.savez_compressed if compressed else np.savez)(packed, **arrays)  # type: ignore[arg-type]
+    with replacing(path) as temporary:
+        temporary.write_bytes(packed.getbuffer())
 
 
 def read_arrays(file: str | os.PathLike[str] | BinaryIO, limit: int = 1 << 30) -> dict[str, np.ndarray]:

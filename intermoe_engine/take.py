@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .atomic import replacing
 from .errors import EngineError
 from .kinematics import forward_kinematics
-from .npz import ArraysError, read_arrays, scalar
+from .npz import ArraysError, read_arrays, scalar, write_arrays
 from .rotations import Array, quat_normalize, quat_slerp
 from .skeleton import SMPL22
 
@@ -107,8 +106,7 @@ class Take:
             "meta": np.array(json.dumps(self.meta, ensure_ascii=False)),
             **{name: stack(name) for name in _STACKED},
         }
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        write_arrays(path, arrays, compressed=True)
         return path
 
     @staticmethod

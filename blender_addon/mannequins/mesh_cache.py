@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intermoe_engine.atomic import replacing
-from intermoe_engine.npz import ArraysError, read_arrays
+from intermoe_engine.npz import ArraysError, read_arrays, write_arrays
 from intermoe_engine.paths import writable_cache_folder
 
 from .mesh import SkinnedMesh, build_mesh
@@ -58,8 +57,7 @@ def file_name(build: Build) -> str:
 def save(mesh: SkinnedMesh, path: Path) -> None:
     """Write a mesh, whole or not at all. Raises OSError."""
     arrays = {name: getattr(mesh, name).astype(dtype) for name, dtype in _DTYPES.items()}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    write_arrays(path, arrays, compressed=True)
 
 
 def _load(path: Path) -> SkinnedMesh | None:

@@ -110,9 +110,7 @@ def read_card(store: Store) -> bytes:
     """The bytes of `bundle.json`. Raises BundleError when it is missing or absurdly large."""
     size = store.size(CARD_NAME)
     if size is None:
-        raise BundleError(
-            f"{store.path.name} holds no {CARD_NAME}, so it is not a bundle; choose another path"
-        )
+        raise BundleError(f"{store.path} holds no {CARD_NAME}, so it is not a bundle; choose another path")
     if size > _CARD_LIMIT:
         raise BundleError(f"{CARD_NAME} is larger than {_CARD_LIMIT >> 20} MB; download the bundle again")
     return _read(store, CARD_NAME, size, None)

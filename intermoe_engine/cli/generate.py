@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic import replacing_all
 from ..errors import RequestError
 from .progress import ProgressBar
 
@@ -70,7 +71,6 @@ def run(args: argparse.Namespace) -> int:
     from ..runtime.text import clean_prompt
 
     clean_prompt(args.prompt)
-    output.parent.mkdir(parents=True, exist_ok=True)
     bundle = Bundle.open(args.bundle)
     longest = bundle.card.max_duration
     request = GenerateRequest(
@@ -87,24 +87,40 @@ def run(args: argparse.Namespace) -> int:
     reason = " (no CUDA session to be had)" if args.device == "auto" and engine.device == "cpu" else ""
     print(f"bundle: {bundle.card.name} · device: {engine.device}{reason}", file=sys.stderr)
     bar = ProgressBar()
-    try:
-        takes = engine.generate(request, bar)
-    finally:
-        bar.close()
-    for warning in takes[0].meta["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
-    for index, take in enumerate(takes, start=1):
+    files = _files(output, args.variations)
+    with replacing_all(files) as temporaries:
+        for temporary in temporaries:
+            temporary.touch()  # what cannot be written is known before the work is done
+        try:
+            takes = engine.generate(request, bar)
+        finally:
+            bar.close()
+        for warning in takes[0].meta["warnings"]:
+            print(f"warning: {warning}", file=sys.stderr)
         if args.fps is not None:
-            take = take.resampled(args.fps)
-        target = output if len(takes) == 1 else output.with_name(f"{output.stem}_{index}{output.suffix}")
-        for path in _write(take, target):
-            print(path)
+            takes = [take.resampled(args.fps) for take in takes]
+        _write(takes, temporaries, output.suffix.lower() == ".bvh")
+    print(*files, sep="\n")
     return 0
 
 
-def _write(take: Take, target: Path) -> tuple[Path, ...]:
-    if target.suffix.lower() == ".bvh":
-        from ..formats.bvh_writer import write_bvh
+def _files(output: Path, count: int) -> list[Path]:
+    """What is written: OUT.npz, or OUT_a.bvh and OUT_b.bvh; OUT_1, OUT_2 … of several takes."""
+    from ..formats.bvh_writer import bvh_paths
 
-        return write_bvh(take, target)
-    return (take.save(target),)
+    takes = [output]
+    if count > 1:
+        takes = [output.with_name(f"{output.stem}_{k}{output.suffix}") for k in range(1, count + 1)]
+    return [path for take in takes for path in bvh_paths(take)] if output.suffix.lower() == ".bvh" else takes
+
+
+def _write(takes: list[Take], files: list[Path], as_bvh: bool) -> None:
+    from ..formats.bvh_writer import bvh_text
+
+    if as_bvh:
+        texts = [bvh_text(actor, take.fps) for take in takes for actor in take.actors]
+        for text, file in zip(texts, files, strict=True):
+            file.write_text(text, encoding="utf-8", newline="\n")
+    else:
+        for take, file in zip(takes, files, strict=True):
+            take.save(file)

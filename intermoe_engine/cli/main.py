@@ -32,17 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")  # a prompt must print on any console
-    args = build_parser().parse_args(arguments)
     try:
+        args = build_parser().parse_args(arguments)
         return args.run(args)
     except RequestError as error:
         return _fail(error, 2)
     except EngineError as error:
         return _fail(error, 1)
     except OSError as error:
-        return _fail(f"{error.filename or 'file'}: {error.strerror or error}; check the path and the disk", 1)
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{place}{error.strerror or error}; check the path and the disk", 1)
     except (Cancelled, KeyboardInterrupt):
-        return _fail("cancelled; nothing was written", 1)
+        return _fail("cancelled; no file is left half written", 1)
 
 
 def _fail(message: object, status: int) -> int:

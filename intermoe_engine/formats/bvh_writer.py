@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import replacing
+from ..atomic import replacing_all
 from ..rotations import Array, quat_to_matrix
 from ..skeleton import SMPL22
 from ..take import ActorMotion, Take
@@ -31,11 +31,12 @@ def write_bvh(take: Take, path: str | os.PathLike[str]) -> tuple[Path, Path]:
 
     SMPL's 22 joints with each person's own bone lengths, centimetres, y up, at rest facing +z, in the
     one shared frame of the pair. Rotation channels are Z, Y, X: turns about the moving axes, in that order.
-    Each file appears under its name only when it is complete.
+    The files appear under their names only when both are complete.
     """
     paths = bvh_paths(path)
-    for actor, target in zip(take.actors, paths, strict=True):
-        _write_atomically(target, bvh_text(actor, take.fps))
+    with replacing_all(paths) as temporaries:
+        for actor, temporary in zip(take.actors, temporaries, strict=True):
+            temporary.write_text(bvh_text(actor, take.fps), encoding="utf-8", newline="\n")
     return paths
 
 
@@ -99,8 +100,3 @@ def _joint_lines(joint: int, offsets: Array, indent: str) -> Iterator[str]:
 
 def _numbers(values: Array) -> str:
     return " ".join(f"{value:.6f}" for value in values)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")

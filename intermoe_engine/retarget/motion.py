@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import replacing
-from ..npz import ArraysError, read_arrays
+from ..npz import ArraysError, read_arrays, write_arrays
 from .errors import RigError
 
 SCHEMA = 2
@@ -60,8 +59,7 @@ class RigMotion:
             **_held_arrays("property", self.properties),
             **_held_arrays("constraint", self.constraint_values),
         }
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        write_arrays(path, arrays)
         return path
 
     @staticmethod

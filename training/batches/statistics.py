@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intermoe_engine.atomic import replacing
+from intermoe_engine.npz import write_arrays
 
 from ..layouts import MotionLayout
 from ..recipe import RecipeError
@@ -42,8 +42,7 @@ class Statistics:
 
     def save(self, path: Path, layout: MotionLayout) -> None:
         """Write mean and std (size,), whole or not at all."""
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, mean=self.mean[: layout.size].numpy(), std=self.std[: layout.size].numpy())
+        write_arrays(path, {"mean": self.mean[: layout.size].numpy(), "std": self.std[: layout.size].numpy()})
 
 
 def statistics(windows: Tensor, layout: MotionLayout) -> Statistics:

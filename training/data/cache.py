@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from intermoe_engine.atomic import replacing
+from intermoe_engine.npz import write_arrays
 from intermoe_engine.rotations import quat_normalize
 
 from .checks import DataError, Rejected
@@ -182,8 +183,7 @@ class CacheWriter:
     def flush(self) -> None:
         """Write what is in memory: the shard first, then the index that names it."""
         if self._waiting:
-            with replacing(self.path / self._waiting[0].shard) as temporary, temporary.open("wb") as file:
-                np.savez(file, **self._arrays)  # type: ignore[arg-type]
+            write_arrays(self.path / self._waiting[0].shard, self._arrays)
             self._entries += self._waiting
             self._shards += 1
             self._waiting, self._arrays, self._bytes = [], {}, 0

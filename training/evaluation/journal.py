@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from intermoe_engine.atomic import replacing
+from intermoe_engine.npz import write_arrays
 
 Part = dict[str, np.ndarray]
 
@@ -24,10 +24,6 @@ class Journal:
         """facts: everything that decides what the parts hold; others get a folder of their own."""
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
         self._folder = folder / digest if folder is not None else None
-
-    def has(self, name: str) -> bool:
-        """Whether the part is there already."""
-        return self._folder is not None and (self._folder / f"{name}.npz").is_file()
 
     def part(self, name: str, make: Callable[[], Part]) -> Part:
         """The part from disk, or made now and kept."""
@@ -41,6 +37,5 @@ class Journal:
             except (OSError, ValueError, zipfile.BadZipFile):
                 pass  # damaged: make it again
         made = make()
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **made)  # type: ignore[arg-type]
+        write_arrays(path, made)
         return made
