@@ -48,7 +48,6 @@ class WorkerClient:
         self.folder = Path(tempfile.mkdtemp(prefix="intermoe-"))
         self.log = log or self.folder / "worker.log"
         self.restarts = 0
-        self.worker_version: str | None = None
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
         self._jobs: dict[int, Job] = {}
@@ -218,10 +217,10 @@ class WorkerClient:
                     str(error.get("code")), str(error.get("message")), str(error.get("hint", ""))
                 )
             if job.method == "hello":
-                self._greeted(message.get("result") or {}, failure)
+                self._greeted(failure)
             self._end(job, message.get("result"), failure)
 
-    def _greeted(self, answer: dict[str, Any], failure: WorkerError | None) -> None:
+    def _greeted(self, failure: WorkerError | None) -> None:
         if self._handshake is not None:
             self._handshake.cancel()
         if failure is not None:
@@ -231,7 +230,6 @@ class WorkerClient:
             if process is not None:
                 process.kill()
             return
-        self.worker_version = str(answer.get("version"))
         self._ready.set()
 
     def _handshake_late(self, process: WorkerProcess) -> None:

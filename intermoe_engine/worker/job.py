@@ -58,7 +58,6 @@ class Job:
         self.result: dict[str, Any] | None = None
         self.error: WorkerError | None = None
         self.on_progress = on_progress
-        self.started = time.monotonic()
         self._client = client
         self._finished = threading.Event()
 
