@@ -17,6 +17,7 @@ from .goals import goal_tracks
 from .keeping import Touch
 from .pair_solver import PairProblem, SolverWeights, bring_together, push_apart
 from .palms import HandTurn, Surface, lay_hand
+from .parting import distances_to_add, moved
 from .parts import HAND_TO_FOREARM, HANDS, INDEX, POINTS
 from .skeleton import skeleton_model, solved_motion, solved_rotations
 from .tracks import ContactTrack, contact_tracks, unit
@@ -25,6 +26,9 @@ REACHING = SolverWeights(wrist=0.25, collar=2.0, shift=4.0, lift=6.0, lean=3.0)
 """Weights for touches that the take does not have: an arm reaches, trunks help where it is too short."""
 
 _ROUNDS_BEFORE_HANDS = 4  # how a hand will lie is known once its arm is roughly there
+
+_SHARES = {"share": (-0.5, 0.5), "A": (0.0, 1.0), "B": (-1.0, 0.0)}
+"""By how much of the way that is added between A and B each of them moves."""
 
 _Hands = dict[str, HandTurn]
 
@@ -48,8 +52,9 @@ def touch_take(
     overlap by `allowance` metres at most, whatever the take does. leads: who keeps the pose, "A", "B" or
     "share"; None: the one who is reached for, else they share.
 
-    Feet and bone lengths, foot contacts, frame rate and notes stay. Where nothing has to be mended the take
-    itself is returned. Raises RigError for a contact that cannot be used.
+    People who stand in each other are moved apart, each foot once for as long as it stands. But for that,
+    feet stay, and so do bone lengths, foot contacts, frame rate and notes. Where nothing has to be mended the
+    take itself is returned. Raises RigError for a contact that cannot be used.
     """
     sources = [SourceActor.from_motion(motion) for motion in take.actors]
     bodies = (Body.of_source(sources[0]), Body.of_source(sources[1]))
@@ -64,10 +69,24 @@ def touch_take(
         tracks = goal_tracks(listed, bodies, take.fps)
         leads = leads or _reached_for(tracks)
         weights = weights or replace(REACHING, arm_time=max(REACHING.arm_time, lead / 3))
+    leads = leads or "share"
     models = (skeleton_model(sources[0]), skeleton_model(sources[1]))
+    placed = take.actors
+    if keep_apart:
+        away = distances_to_add(bodies, take.fps, allowance)
+        if away.any():
+            shares = _SHARES[leads]
+            a, b = (
+                moved(motion, source, model, share * away, take.fps)
+                for motion, source, model, share in zip(placed, sources, models, shares, strict=True)
+            )
+            placed = (a, b)
+            sources = [SourceActor.from_motion(motion) for motion in placed]
+            models = (skeleton_model(sources[0]), skeleton_model(sources[1]))
+    stand = (Body.of_source(sources[0]), Body.of_source(sources[1]))
     radii = (bodies[0].radii, bodies[1].radii)
     problem = PairProblem(
-        models, bodies, radii, tracks, 1.0, take.fps, leads or "share", keep_apart, allowance, weights=weights
+        models, stand, radii, tracks, 1.0, take.fps, leads, keep_apart, allowance, weights=weights
     )
     x = bring_together(problem, rounds=None if contacts is None else _ROUNDS_BEFORE_HANDS)
     hands: tuple[_Hands, _Hands] = ({}, {})
@@ -77,17 +96,15 @@ def touch_take(
         x = bring_together(problem, x)
     if keep_apart:
         x = push_apart(problem, x)
-    if not x.any():
+    if x.any():
+        rows = zip(placed, sources, problem.models, x, hands, strict=True)
+        a, b = (solved_motion(m, s, solved_rotations(s, model, v, h), v) for m, s, model, v, h in rows)
+        placed = (a, b)
+    if placed is take.actors:
         return take, Touch(list(listed), tracks, bodies, bodies, bodies, 1.0)
-    actors = tuple(
-        solved_motion(motion, source, solved_rotations(source, model, v, turned), v)
-        for motion, source, model, v, turned in zip(
-            take.actors, sources, problem.models, x, hands, strict=True
-        )
-    )
-    out = replace(take, actors=(actors[0], actors[1]), meta=dict(take.meta))
-    after = tuple(Body.of_source(SourceActor.from_motion(motion)) for motion in actors)
-    return out, Touch(list(listed), tracks, bodies, bodies, (after[0], after[1]), 1.0)
+    out = replace(take, actors=placed, meta=dict(take.meta))
+    a, b = (Body.of_source(SourceActor.from_motion(motion)) for motion in placed)
+    return out, Touch(list(listed), tracks, bodies, bodies, (a, b), 1.0)
 
 
 def _laid_hands(

@@ -32,13 +32,12 @@ def solve_smooth(blocks: np.ndarray, right: np.ndarray, weights: np.ndarray) -> 
     """x (T, V) with blocks[t] x[t] + (smoothness of all frames) = right[t].
 
     blocks (T, V, V) symmetric and positive definite, right (T, V), weights (V,) of the squared second
-    differences. Exact, by a banded Cholesky factorisation, where scipy is installed; else by conjugate
-    gradients to within a few percent of a step, in two to three times the time.
+    differences. By a banded Cholesky factorisation where scipy is installed, else by elimination.
     """
     try:
         from scipy.linalg import solveh_banded
     except ImportError:  # Blender's own Python has numpy alone
-        return solve_by_conjugate_gradients(blocks, right, weights)
+        return solve_by_elimination(blocks, right, weights)
     frames, size = right.shape
     rows = max(size, min(2, frames - 1) * size + 1)  # row k: the k-th diagonal below the main one
     band = np.zeros((rows, frames, size))
@@ -51,28 +50,37 @@ def solve_smooth(blocks: np.ndarray, right: np.ndarray, weights: np.ndarray) -> 
     return x.reshape(frames, size)
 
 
-def solve_by_conjugate_gradients(
-    blocks: np.ndarray, right: np.ndarray, weights: np.ndarray, tolerance: float = 1e-3, most: int = 120
-) -> np.ndarray:
-    """The same with numpy alone, each frame's own block inverted exactly as the preconditioner; ends when the
-    preconditioned residual has fallen to `tolerance` of its first value."""
+def solve_by_elimination(blocks: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The same with numpy alone, in about three times the time: block elimination of two frames after two.
+
+    The one loop over frames: each step needs the one before it.
+    """
     frames, size = right.shape
-    own = blocks + (_stencils(frames)[0][:, None] * weights)[:, :, None] * np.eye(size)
-    inverse = np.linalg.inv(own)
-    apply = lambda m, v: (m @ v[..., None])[..., 0]
-    x = np.zeros_like(right)
-    residual = right.copy()
-    z = apply(inverse, residual)
-    direction, energy = z, float(np.sum(residual * z))
-    goal = tolerance**2 * energy
-    for _ in range(most):
-        if energy <= goal or energy <= 0:
-            break
-        image = apply(blocks, direction) + second_difference_energy(direction, weights)
-        step = energy / float(np.sum(direction * image))
-        x += step * direction
-        residual -= step * image
-        z = apply(inverse, residual)
-        energy, before = float(np.sum(residual * z)), energy
-        direction = z + (energy / before) * direction
-    return x
+    pairs = (frames + 1) // 2
+    stencils = np.zeros((3, 2 * pairs))
+    stencils[: min(frames, 3), :frames] = _stencils(frames)
+    diagonal = stencils[:, :, None, None] * np.diag(weights)
+    square = np.tile(np.eye(size), (2 * pairs, 1, 1))  # a frame that is not there solves to zero
+    square[:frames] = blocks
+    square += diagonal[0]
+    own = np.zeros((pairs, 2, size, 2, size))
+    own[:, 0, :, 0], own[:, 1, :, 1] = square[::2], square[1::2]
+    own[:, 0, :, 1] = own[:, 1, :, 0] = diagonal[1, ::2]
+    below = np.zeros((pairs, 2, size, 2, size))  # rows of the next two frames, columns of these
+    below[:, 0, :, 0], below[:, 1, :, 1] = diagonal[2, ::2], diagonal[2, 1::2]
+    below[:, 0, :, 1] = diagonal[1, 1::2]
+    own, below = (a.reshape(pairs, 2 * size, 2 * size) for a in (own, below))
+    rest = np.zeros((2 * pairs, size))
+    rest[:frames] = right
+    rest = rest.reshape(pairs, 2 * size)
+    to_next = np.zeros_like(below)
+    x = np.zeros_like(rest)
+    for k in range(pairs):
+        if k > 0:
+            own[k] -= below[k - 1] @ to_next[k - 1]
+            rest[k] -= below[k - 1] @ x[k - 1]
+        solved = np.linalg.solve(own[k], np.concatenate([below[k].T, rest[k, :, None]], axis=1))
+        to_next[k], x[k] = solved[:, :-1], solved[:, -1]
+    for k in range(pairs - 2, -1, -1):
+        x[k] -= to_next[k] @ x[k + 1]
+    return x.reshape(-1, size)[:frames]

@@ -55,14 +55,16 @@ def deepest(take: Take) -> float:
     return float(np.maximum(-clearance(pairs, bodies(take)).distance, 0.0).max())
 
 
-def assert_only_solved(before: Take, after: Take) -> None:
-    """Feet, bones, contacts and all else are as they were, and positions agree with the rotations."""
+def assert_only_solved(before: Take, after: Take, moved: bool = False) -> None:
+    """Bones, contacts and all else are as they were, positions agree with the rotations, and feet, which
+    stand all the time, stay where they were or have `moved` once."""
     assert (after.fps, after.prompt, after.seed, after.meta) == (
         before.fps, before.prompt, before.seed, before.meta,
     )  # fmt: skip
     for was, now in zip(before.actors, after.actors, strict=True):
         feet = now.joint_positions[:, CONTACT_JOINTS] - was.joint_positions[:, CONTACT_JOINTS]
-        assert np.linalg.norm(feet, axis=-1).max() < 1e-3
+        slid = np.ptp(feet, axis=0) if moved else np.linalg.norm(feet, axis=-1)
+        assert slid.max() < 1e-3
         np.testing.assert_array_equal(now.foot_contacts, was.foot_contacts)
         np.testing.assert_array_equal(now.rest_offsets, was.rest_offsets)
         positions, _ = forward_kinematics(
@@ -115,9 +117,46 @@ def test_overlap_is_removed_whatever_the_take_does() -> None:
     assert deepest(take) > 0.05
     out, _ = touch_take(take, ContactList(), allowance=0.01)
     assert deepest(out) < 0.015
-    assert_only_solved(take, out)
+    assert_only_solved(take, out, moved=True)
     same, _ = touch_take(take, ContactList(), keep_apart=False)
     assert same is take
+
+
+def test_people_in_each_other_are_moved_apart() -> None:
+    """Two who stand 12 cm from each other, toes in heels: whole people move, once."""
+    take = standing(0.12)
+    assert deepest(take) > 0.08
+    out, _ = touch_take(take, ContactList())
+    assert deepest(out) < 0.02
+    assert_only_solved(take, out, moved=True)
+    a, b = (
+        now.joint_positions - was.joint_positions for was, now in zip(take.actors, out.actors, strict=True)
+    )
+    left_ankle = CONTACT_JOINTS[0]
+    assert a[0, left_ankle, 2] < -0.03 and b[0, left_ankle, 2] > 0.03
+
+
+def test_who_walks_through_the_other_walks_past() -> None:
+    """A's whole body glides through B, 2 cm beside the middle: it is led past, without a jump."""
+    take = standing(0.0, 4.0)
+    a, b = take.actors
+    ahead = np.linspace(-1.2, 1.2, take.frames)
+    root = a.root_translation + np.stack([np.full(take.frames, 0.02), np.zeros(take.frames), ahead], axis=-1)
+    gliding = ActorMotion.from_rotations(
+        root, a.joint_rotations, np.zeros_like(a.foot_contacts), a.rest_offsets
+    )
+    take = replace(take, actors=(gliding, b))
+    trunks = [INDEX[part] for part in ("hips", "belly", "chest", "head")]
+    pairs = PartPairs.all_pairs()
+    pairs = pairs.kept(pairs.across & np.isin(pairs.first, trunks) & np.isin(pairs.second, trunks))
+    assert clearance(pairs, bodies(take)).distance.min() < -0.15
+    out, _ = touch_take(take, ContactList())
+    assert clearance(pairs, bodies(out)).distance.min() > -0.03
+    nearest = np.argmin(np.abs(ahead))
+    hips = [motion.joint_positions[nearest, 0] for motion in out.actors]
+    assert hips[0][0] - hips[1][0] > 0.2
+    step = np.diff(out.actors[0].joint_positions[:, 0], axis=0)
+    assert np.linalg.norm(step, axis=-1).max() * FPS < 1.5
 
 
 @pytest.mark.parametrize(("name", "apart"), [("handshake", True), ("high five", False), ("hug", False)])
