@@ -6,7 +6,7 @@ PROMPT ?=
 SEED ?=
 export PIP_NO_WARN_SCRIPT_LOCATION = 1
 
-.PHONY: demo test test-blenders lint types venv addon bundle clean
+.PHONY: demo test test-blenders lint types venv addon bundle starter-table clean
 
 demo:
 	@.ci/blender-libraries
@@ -35,6 +35,15 @@ test-blenders: venv
 
 addon: venv
 	@$(PY) -m blender_addon.build -o dist
+
+# Published-protocol figures of the shipped starter on its held-out captures: make starter-table DATA=.../cmu_pairs
+DATA ?=
+starter-table: venv
+	@test -d "$(DATA)" || { echo "name the folder of the salsa captures: make starter-table DATA=DIR"; exit 2; }
+	@$(PY) -m training.evaluation.salsa_set --data "$(DATA)" -o out/salsa
+	@$(PY) -m intermoe_engine train evaluator --config starter --data "$(DATA)" -o out/salsa-evaluator
+	@$(PY) -m intermoe_engine evaluate --bundle intermoe_engine/bundles/starter.zip --data out/salsa \
+	    --evaluator out/salsa-evaluator/evaluator.safetensors --swaps 8 --multimodality 4 10 -o out/starter-table
 
 bundle: venv
 	@$(PY) -m export --run runs/starter -o intermoe_engine/bundles/starter.zip

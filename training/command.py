@@ -26,7 +26,7 @@ RECIPE = "recipe.toml"
 def run(args: argparse.Namespace) -> int:
     """Train the stage that the arguments name. Raises EngineError with what to do."""
     try:
-        recipe = _recipe(args.config, args.output, args.resume)
+        recipe = _recipe(args.config, args.output, args.resume, args.stage)
         if args.precision:
             trainer = dataclasses.replace(recipe.trainer, precision=args.precision)
             recipe = dataclasses.replace(recipe, trainer=trainer)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
+def _recipe(config: str | None, run: Path, resume: bool, stage: str) -> Recipe:
     """The recipe that was asked for, kept in the run's folder, so that nobody goes on with another one."""
     kept = run / RECIPE
     if resume and not kept.is_file():
@@ -65,7 +65,7 @@ def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
     path = find_recipe(config)
     recipe = load_recipe(path)
     if kept.is_file():
-        if _decisive(load_recipe(kept)) != _decisive(recipe):
+        if _decisive(load_recipe(kept), stage) != _decisive(recipe, stage):
             raise RecipeError(f"{run} was begun with another recipe; name a new folder or leave --config out")
     elif first_process():
         with replacing(kept) as temporary:
@@ -73,8 +73,11 @@ def _recipe(config: str | None, run: Path, resume: bool) -> Recipe:
     return recipe
 
 
-def _decisive(recipe: Recipe) -> Recipe:
-    """The recipe without what decides how, not what, is trained."""
+def _decisive(recipe: Recipe, stage: str) -> Recipe:
+    """The recipe without what decides how, not what, is trained; the evaluator's part is for itself alone."""
     trainer = TrainerRecipe(clip=recipe.trainer.clip, clip_by=recipe.trainer.clip_by)
     text = dataclasses.replace(recipe.text, weights="")
-    return dataclasses.replace(recipe, trainer=trainer, text=text, sampling=SamplingRecipe())
+    evaluator = recipe.evaluator if stage == "evaluator" else None
+    return dataclasses.replace(
+        recipe, trainer=trainer, text=text, sampling=SamplingRecipe(), evaluator=evaluator
+    )

@@ -28,7 +28,17 @@ from training.workspace import Workspace
 SHARED = Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 DATA = SHARED / "data" / "cmu_pairs"
 FRAMES = 32
-CLIPS = (("02", 60), ("03", 150), ("04", 100), ("12", 200))
+# Trial, first frame, and one of the sentences of training/data/salsa_captions.py that are true of the window.
+CLIPS = (
+    ("02", 60, "two people dance a latin dance slowly and gently"),
+    ("03", 150, "a man and a woman dance a salsa dance, facing each other all the time"),
+    ("04", 100, "two people dance a partner dance fast and lively"),
+    (
+        "12",
+        200,
+        "a man and a woman dance a partner dance, and the woman turns all the way round under the arm",
+    ),
+)
 RECIPE = """
 name = "overfit"
 seed = 1
@@ -54,7 +64,7 @@ text_head_ff = 128
 text_head_heads = 4
 person_embedding = true
 [vae]
-steps = [500]
+steps = [400]
 learning_rates = [8e-3]
 batch = 4
 frames = 32
@@ -64,13 +74,14 @@ optimizer = "muon"
 ema_decay = 0.98
 weights = { kl = 0.001 }
 [denoiser]
-steps = [700]
-learning_rates = [3e-3]
+steps = [400]
+learning_rates = [2e-3]
+text_rate = 0.1
 batch = 16
 min_frames = 32
 max_frames = 32
 warm_up = 50
-optimizer = "muon"
+beta2 = 0.99
 dropout = 0.0
 ema_decay = 0.99
 condition_drop = 0.0
@@ -78,18 +89,13 @@ condition_drop = 0.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not DATA.is_dir(), reason="CMU's pairs are not at hand (INTERMOE_SHARED)")
-@pytest.mark.skipif(
-    not os.environ.get("INTERMOE_LONG_TESTS"),
-    reason="does not pass yet: clips come within 22 mm, sentences that differ by a number get each other's"
-    " (set INTERMOE_LONG_TESTS to run it)",
-)
 def test_a_denoiser_learns_a_handful_of_clips_by_heart(tmp_path: Path) -> None:
     with CacheWriter(tmp_path / "cache") as cache:
-        for number, (trial, start) in enumerate(CLIPS):
+        for trial, start, sentence in CLIPS:
             clip = load_cmu_pair(DATA, trial).window(start, FRAMES)
-            cache.add(replace(clip, captions=(f"two people dance, take number {number}",), source="cmu"))
+            cache.add(replace(clip, captions=(sentence,), source="cmu"))
     recipe = tmp_path / "overfit.toml"
     recipe.write_text(RECIPE, encoding="utf-8")
     run = train("all", recipe, tmp_path / "cache", tmp_path / "run")
@@ -121,4 +127,4 @@ def test_a_denoiser_learns_a_handful_of_clips_by_heart(tmp_path: Path) -> None:
         wanted = layout.joint_positions(true)
         errors.append(float((joints[2 * row : 2 * row + 2] - wanted).norm(dim=-1).mean()))
     print(f"mean joint error by clip, mm: {[round(1000 * e, 1) for e in errors]}")
-    assert np.mean(errors) < 0.030
+    assert np.max(errors) < 0.030
