@@ -16,7 +16,7 @@ from ..data.pair_clip import PairClip
 from ..evaluation.capsules import body_capsules, segment_distance, surface_distances
 from ..evaluation.quality import body_speeds, foot_slide, jerk
 from .figure import Figure, J
-from .reach import Meeting
+from .meeting import Meeting
 from .score import Accept, Look
 
 SLIDE = 200.0

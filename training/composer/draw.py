@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Draw:
     mirrored: bool
     held_out: bool
     rng: np.random.Generator
+    chosen: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
 
     def number(self, expression: Number) -> float:
         """The number that an expression gives."""
@@ -56,12 +57,17 @@ class Draw:
         """A word with {name} filled in."""
         return _BRACES.sub(lambda m: str(self.values[m[1]]), text)
 
-    def segment(self, words: Sequence[Word], library: Library) -> Segment:
-        """One of several clips; those that are held out only where the whole clip is, and then first."""
-        names = [name for word in words for name in library.members(self.word(word))]
-        segments = [library.segments[name] for name in names]
-        fitting = [segment for segment in segments if segment.held_out == self.held_out] or segments
-        return fitting[int(self.rng.integers(len(fitting)))]
+    def segment(self, words: Sequence[Word], library: Library, who: str) -> Segment:
+        """One of several clips; those that are held out only where the whole clip is, and then first.
+
+        Asked for the same clips again, a person (`who`) gets the same one: nobody changes their stance for no
+        reason.
+        """
+        names = tuple(name for word in words for name in library.members(self.word(word)))
+        if (who, names) not in self.chosen:
+            fitting = [n for n in names if library.segments[n].held_out == self.held_out] or names
+            self.chosen[who, names] = fitting[int(self.rng.integers(len(fitting)))]
+        return library.segments[self.chosen[who, names]]
 
 
 def draw(score: Score, seed: int, index: int, held_out: bool = False) -> Draw:

@@ -13,6 +13,7 @@ from .segment import turned
 _EASE_SECONDS = 0.4
 _TURN_ARM = 0.15
 """Metres: feet that turn on the spot walk as far as points so far from the middle."""
+_BACKWARDS = 0.3
 _CURVE_POINTS = 96
 
 
@@ -101,10 +102,15 @@ def facing(ground: np.ndarray, target: np.ndarray, near: float) -> np.ndarray:
 
 
 def walked(path: np.ndarray) -> np.ndarray:
-    """Metres (N,) that feet have gone along a path (N, 3), turning on the spot included."""
-    ground = np.linalg.norm(np.diff(path[:, :2], axis=0), axis=-1)
+    """Metres (N,) that feet have gone along a path (N, 3), turning on the spot included; a way that mostly
+    goes
+    backwards counts down."""
+    way = np.diff(path[:, :2], axis=0)
+    ground = np.linalg.norm(way, axis=-1)
+    forward = turned(way, -path[:-1, 2])[:, 1]
     steps = np.hypot(ground, _TURN_ARM * np.diff(path[:, 2]))
-    return np.concatenate([[0.0], np.cumsum(steps)])
+    sign = -1.0 if forward.sum() < -_BACKWARDS * ground.sum() else 1.0
+    return sign * np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def moved(path: np.ndarray, place: np.ndarray) -> np.ndarray:

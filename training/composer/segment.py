@@ -38,6 +38,8 @@ _STANDING_SPEED, _FASTER = 0.45, 0.2
 """m/s below which a low foot stands, and how much more for each m/s of a walk's pace."""
 FLAT = (0.08, 0.02)
 """Heights of ankle and toe joint of a foot flat on the floor, SMPL's."""
+_BACKWARDS = 0.3
+"""Share of a way that goes back, from which on it is walked backwards."""
 _LOW_PERCENT = 10.0
 _MOST_OFF = 0.12
 _ROOM = 0.04
@@ -131,12 +133,14 @@ def segment_of(
     rotations, pelvis, base = _from_base(rotations, root, path)
     if loop:
         rotations, pelvis = _closed(rotations, pelvis)
-    pace = float(np.linalg.norm(base[-1, :2])) / ((len(base) - 1) / clip.fps) if loop else 0.0
+    velocity = base[-1, :2] / ((len(base) - 1) / clip.fps) if loop else np.zeros(2)
     positions = forward_kinematics(pelvis, rotations, SMPL22.parents, SMPL22.offsets)[0]
     positions = _led(positions, base)
     ground = _pace(positions, clip.fps) if travel == "feet" else np.zeros(2)
-    pace = pace or float(np.linalg.norm(ground))
-    standing = _stands(positions, ground, clip.fps, _STANDING_SPEED + _FASTER * pace)
+    velocity = velocity + ground
+    speed = float(np.linalg.norm(velocity))
+    standing = _stands(positions, ground, clip.fps, _STANDING_SPEED + _FASTER * speed)
+    pace = -speed if velocity[1] < -_BACKWARDS * speed else speed
     if stands:
         standing[:, [side for side, name in enumerate(("left", "right")) if stands in ("both", name)]] = True
     return Segment(name, clip.fps, rotations, pelvis, base, standing, pace, loop, held_out)

@@ -9,8 +9,9 @@ from .figure import Figure
 from .gestures import with_gestures
 from .library import Library
 from .look import with_looks
+from .meeting import Meeting, meetings
 from .posture import with_postures
-from .reach import Meeting, brought_near, meetings
+from .reach import brought_near, within_reach
 from .timeline import play
 
 
@@ -24,4 +25,4 @@ def composed(plan: Draw, library: Library) -> tuple[tuple[Figure, Figure], list[
     a, b = with_looks((figures[0], figures[1]), plan)
     a, b = (with_gestures(f, plan, score.gestures, person) for person, f in enumerate((a, b)))
     touches = meetings(plan, a.frames, a.fps)
-    return brought_near((a, b), plan, touches), touches
+    return brought_near(within_reach((a, b), plan, touches), plan, touches), touches

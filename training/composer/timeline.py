@@ -26,6 +26,7 @@ FPS = 30.0
 ROLES = ("actor", "other")
 _ROUNDS = 4
 _SMOOTH_SECONDS = 0.07
+_FINE = 60
 _RIGHT_ARM = tuple(J[f"r_{name}"] for name in ("collar", "shoulder", "elbow", "wrist"))
 _LEFT_ARM = tuple(J[f"l_{name}"] for name in ("collar", "shoulder", "elbow", "wrist"))
 _TRUNK = tuple(J[name] for name in ("spine1", "spine2", "spine3"))
@@ -87,7 +88,7 @@ def play(plan: Draw, library: Library) -> tuple[Figure, Figure]:
             ground[role] = moved(own[role], _start_of(own[role], stage[role], at))
     figures = [_figure(placed[role], ground[role]) for role in ROLES]
     for layer in plan.score.layers:
-        segment = plan.segment(layer.clip, library)
+        segment = plan.segment(layer.clip, library, layer.who)
         segment = segment.mirrored() if layer.mirror else segment
         start = plan.number(layer.start)
         begin = _begin(plan, segment, layer.begin)
@@ -131,7 +132,7 @@ def window(times: np.ndarray, start: float, end: float, come: float, go: float) 
 def _cues(plan: Draw, role: str, library: Library) -> list[Cue]:
     cues = []
     for phase in plan.score.phases[role]:
-        segment = plan.segment(phase.clip, library)
+        segment = plan.segment(phase.clip, library, role)
         segment = segment.mirrored() if phase.mirror else segment
         times = [None if t is None else plan.number(t) for t in (phase.start, phase.length)]
         begin = _begin(plan, segment, phase.begin)
@@ -179,11 +180,11 @@ def _path(plan: Draw, cues: Sequence[Cue], other: np.ndarray, frames: int) -> tu
         own_time = np.interp(np.arange(frames), first + np.arange(len(clip)), clip)
         before = np.minimum(times - lead, 0) / FPS * cue.speed
         after = np.maximum(np.arange(frames) - (first + len(clip) - 1), 0) / FPS * cue.speed
-        resting = cue.segment.pace > 0
+        resting = cue.segment.pace != 0
         own_time = own_time + (0 if resting else before * cue.segment.loop + after)
         placed.append(Placed(cue, max(first - lead, 0), blend, own_time))
         place, now = steps[-1], first + len(steps) - 1
-        after_move = cue.phase.move is not None and cue.segment.pace > 0
+        after_move = cue.phase.move is not None and cue.segment.pace != 0
     path[min(now, frames) :] = place
     return placed, gaussian_filter1d(path, _SMOOTH_SECONDS * FPS, axis=0, mode="nearest")
 
@@ -216,21 +217,13 @@ def _phase(
     if count is None and (following is not None or not cue.segment.pace):
         count = left
     if count is None:  # as long as it takes at the clip's own pace
-        trial = _way(plan, move, place, other, first, 2)
-        metres = _metres(plan, move, trial, place, other, first)
+        metres = abs(float(walked(_way(plan, move, place, other, first, _FINE))[-1]))
         # Speeding up and slowing down cost about an ease together.
-        count = max(round((metres / (cue.segment.pace * cue.speed) + 0.4) * FPS) + 1, 12)
+        count = max(round((metres / abs(cue.segment.pace * cue.speed) + 0.4) * FPS) + 1, 12)
     way = _way(plan, move, place, other, first, max(count, 2))
     if cue.segment.pace:
         return way, cue.begin + walked(way) / cue.segment.pace
     return way, cue.begin + np.arange(len(way)) / FPS * cue.speed
-
-
-def _metres(
-    plan: Draw, move: Move, trial: np.ndarray, place: np.ndarray, other: np.ndarray, first: int
-) -> float:
-    fine = _way(plan, move, place, other, first, 60)
-    return max(float(walked(fine)[-1]), float(walked(trial)[-1]))
 
 
 def _way(plan: Draw, move: Move, place: np.ndarray, other: np.ndarray, first: int, count: int) -> np.ndarray:

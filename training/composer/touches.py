@@ -13,10 +13,8 @@ from intermoe_engine.retarget.touch.on_take import touch_take
 from intermoe_engine.take import Take
 
 from .draw import Draw
-from .figure import Figure
-from .reach import OUTWARD, Meeting
+from .meeting import OUTWARD, Meeting, Pair
 
-Pair = tuple[Figure, Figure]
 _ACTORS = "AB"
 
 
