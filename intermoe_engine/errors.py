@@ -18,3 +18,9 @@ class RequestError(EngineError, ValueError):
 
 class Cancelled(Exception):
     """The caller asked to stop; nothing was written."""
+
+
+def os_error_text(error: OSError) -> str:
+    """Which file it is about, where that is known, and what the system says of it."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or error}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from intermoe_engine.errors import EngineError
+from intermoe_engine.errors import EngineError, os_error_text
 
 
 class Console:
@@ -65,9 +65,9 @@ def run_and_leave(program: str, main: Callable[[Sequence[str]], int], arguments:
     except (EngineError, ValueError, RuntimeError) as error:
         status = _fail(program, error)
     except OSError as error:
-        status = _fail(program, f"{error.filename or 'file'}: {error.strerror or error}")
+        status = _fail(program, os_error_text(error))
     except KeyboardInterrupt:
-        status = _fail(program, "cancelled; nothing was written")
+        status = _fail(program, "cancelled; no file is left half written")
     except SystemExit as end:  # argparse: 0 for --help, 2 for a wrong line
         status = end.code if isinstance(end.code, int) else 1
     leave(status)

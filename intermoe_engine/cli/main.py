@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import Cancelled, EngineError, RequestError
+from ..errors import Cancelled, EngineError, RequestError, os_error_text
 from . import bench, bundle, doctor, evaluate, generate, import_official, retarget, train, worker
 
 COMMANDS = (generate, retarget, bundle, import_official, train, evaluate, bench, doctor, worker)
@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineError as error:
         return _fail(error, 1)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        return _fail(f"{place}{error.strerror or error}; check the path and the disk", 1)
+        return _fail(f"{os_error_text(error)}; check the path and the disk", 1)
     except (Cancelled, KeyboardInterrupt):
         return _fail("cancelled; no file is left half written", 1)
 

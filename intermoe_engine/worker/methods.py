@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bundle import Bundle, BundleError
-from ..errors import Cancelled, DeviceError, EngineError, RequestError
+from ..errors import Cancelled, DeviceError, EngineError, RequestError, os_error_text
 from ..generate import Engine, GenerateRequest
 from ..retarget.errors import RigError
 from ..take import Take, TakeError
@@ -59,7 +59,7 @@ _engines = EngineCache()
 
 def generate(job: RunningJob) -> dict[str, Any]:
     """params: prompt, folder (where takes are written), and optionally duration, seed, steps, guidance,
-    variations, cleanup, bundle (path), device.
+    variations, cleanup, keep_apart, bundle (path), device.
 
     Result: takes (paths), device, bundle {id, sha256}, warnings.
     """
@@ -73,6 +73,7 @@ def generate(job: RunningJob) -> dict[str, Any]:
         guidance=_number(params, "guidance", None),
         variations=_typed(params, "variations", int, 1),
         cleanup=_typed(params, "cleanup", bool, True),
+        keep_apart=_typed(params, "keep_apart", bool, True),
     )
     job.report("loading", 0, 1)
     engine = _engines.get(_typed(params, "bundle", str, None), _typed(params, "device", str, "auto"))
@@ -178,7 +179,8 @@ def describe_error(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, EngineError):
         return Code.ENGINE, message, ""
     if isinstance(error, OSError):
-        return Code.ENGINE, message, "check that the disk is not full and the folder can be written"
+        hint = "check that the disk is not full and the folder can be written"
+        return Code.ENGINE, os_error_text(error), hint
     return Code.INTERNAL, f"{type(error).__name__}: {message}", "see the engine's log"
 
 
@@ -227,9 +229,9 @@ def _stamp(path: str | None) -> tuple[Any, ...] | None:
     """What changes when the bundle at `path` is replaced, without reading it; None if that is unknown."""
     from ..bundle import default_bundle_path
 
-    file = Path(path).expanduser() if path is not None else default_bundle_path()
     try:
+        file = Path(path).expanduser() if path is not None else default_bundle_path()
         info = file.stat() if file.is_file() else (file / "bundle.json").stat()
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # a NUL in the path, "~" of nobody
         return None
     return str(file), info.st_mtime_ns, info.st_size

@@ -63,8 +63,8 @@ class Server:
         try:
             while (job := self._queue.get()) is not None:
                 self._run(job)
-        except OSError:
-            pass  # nobody reads the answers any more
+        except (OSError, KeyboardInterrupt):
+            pass  # nobody reads the answers any more, or whoever started the worker wants it to end
         finally:
             self._ended.set()
         return 0

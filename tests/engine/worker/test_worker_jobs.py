@@ -123,11 +123,18 @@ def test_errors_are_objects_with_a_hint(client: WorkerClient, tiny_bundle: Path,
     cases = [
         ("frobnicate", {}, "unknown_method"),
         ("generate", params(tiny_bundle, prompt="  "), "bad_input"),
+        ("generate", params(tiny_bundle, prompt="\0"), "bad_input"),
+        ("generate", params(tiny_bundle, prompt="x" * 100_000), "bad_input"),
         ("generate", params(tiny_bundle, duration=99), "bad_input"),
+        ("generate", params(tiny_bundle, duration=0), "bad_input"),
+        ("generate", params(tiny_bundle, seed=-1), "bad_input"),
+        ("generate", params(tiny_bundle, seed=2**70), "bad_input"),
         ("generate", params(tiny_bundle, duration="5"), "bad_input"),
         ("generate", params(tiny_bundle, steps=True), "bad_input"),
         ("generate", params(tiny_bundle, folder="relative"), "bad_input"),
         ("generate", params(tmp_path / "none.zip"), "bundle"),
+        ("generate", params(Path("\0")), "bundle"),
+        ("generate", params(Path("~nobody-of-that-name")), "bundle"),
         ("generate", params(tiny_bundle, device="tpu"), "device"),
     ]
     for method, values, code in cases:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -102,6 +103,16 @@ def test_an_answer_that_json_cannot_hold_is_an_error_and_no_crash(monkeypatch: p
             serving.join(LIMIT)
             os.close(answer)
         assert got[1]["id"] == 2 and got[1]["error"]["code"] == "internal"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interruption_ends_the_worker_without_a_trace(raw: Raw, tiny_bundle: Path, tmp_path: Path) -> None:
+    hello(raw)
+    start_long_job(raw, tiny_bundle, tmp_path)
+    raw.process.send_signal(signal.SIGINT)
+    assert raw.process.wait(10) == 0
+    assert not list(tmp_path.glob("*.npz"))
+    assert "Traceback" not in (tmp_path / "log" / "worker.log").read_text()
 
 
 def test_shutdown(raw: Raw) -> None:
