@@ -45,7 +45,7 @@ class GenerateRequest:
 
     prompt: one sentence about both people. duration: seconds. seed: 0 .. 2^63 - 1; variation k is what the
     seed `seed + k` gives alone. steps, guidance: None for the bundle's own. cleanup: smoothing, floor
-    and foot lock.
+    and foot lock. keep_apart: bodies that pass through each other are parted, as part of the cleanup.
     """
 
     prompt: str
@@ -55,6 +55,7 @@ class GenerateRequest:
     guidance: float | None = None
     variations: int = 1
     cleanup: bool = True
+    keep_apart: bool = True
 
 
 class Engine:
@@ -149,7 +150,7 @@ class Engine:
         for k, seed in enumerate(seeds):
             report("decoding", k, len(seeds))
             began = time.perf_counter()
-            actors, motion_meta = self._actors(latents[k], frames, request.cleanup)
+            actors, motion_meta = self._actors(latents[k], frames, request)
             meta = self._meta(request, steps, guidance, text)
             meta["seconds"] = {
                 "text": round(seconds["text"], 4),
@@ -207,7 +208,7 @@ class Engine:
         return self._denoiser.run(latents=latents, timesteps=timesteps, text=text, mask=mask)
 
     def _actors(
-        self, latents: np.ndarray, frames: int, cleanup: bool
+        self, latents: np.ndarray, frames: int, request: GenerateRequest
     ) -> tuple[tuple[ActorMotion, ActorMotion], dict]:
         """Two actors from one motion's latents (T, 2D), and what to note about them."""
         card = self.bundle.card
@@ -234,12 +235,16 @@ class Engine:
                 "bone_drift_m": round(bone_drift(np.stack([motion.positions for motion in motions])), 6),
             },
             "cleanup": None,
+            "apart": None,
         }
-        if cleanup:
-            from .cleanup import clean_pair
+        if request.cleanup:
+            from .cleanup import clean_pair, part_pair
 
             actors, report = clean_pair(actors, card.fps)
             meta["cleanup"] = {key: round(value, 6) for key, value in report.to_dict().items()}
+            if request.keep_apart:
+                actors, parted = part_pair(actors, card.fps)
+                meta["apart"] = {key: round(value, 6) for key, value in parted.to_dict().items()}
         return canonical_pair(*actors), meta
 
     def _meta(self, request: GenerateRequest, steps: int, guidance: float, text: EncodedText) -> dict:

@@ -128,6 +128,7 @@ def generate_parameters(request: TakeRequest) -> dict[str, Any]:
         "steps": request.steps,
         "guidance": request.guidance,
         "cleanup": request.cleanup,
+        "keep_apart": request.keep_apart,
     }
 
 

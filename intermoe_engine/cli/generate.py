@@ -53,6 +53,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--no-cleanup", action="store_true", help="leave floor, feet and jitter as decoded")
     parser.add_argument(
+        "--keep-apart",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="part bodies that pass through each other (default; not with --no-cleanup)",
+    )
+    parser.add_argument(
         "--fps", type=float, metavar="F", help="resample to this frame rate (default: the model's)"
     )
     parser.set_defaults(run=run)
@@ -81,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         guidance=args.guidance,
         variations=args.variations,
         cleanup=not args.no_cleanup,
+        keep_apart=args.keep_apart,
     )
     engine = Engine(bundle, args.device)
     engine.check(request)

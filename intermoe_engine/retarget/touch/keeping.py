@@ -15,6 +15,7 @@ from .body import Body
 from .clearance import PartPairs, clearance
 from .contact import Contact, ContactList
 from .pair_solver import PairProblem, solve_pair
+from .parts import POINTS
 from .skin import target_girths
 from .tracks import ContactTrack, contact_tracks
 
@@ -44,13 +45,35 @@ class Touch:
 
     def overlap(self, bodies: tuple[Body, Body], sources: bool = False) -> np.ndarray:
         """Depth (T,) of the two people in each other, summed over all parts, in metres."""
+        return self._depths(bodies, sources).sum(axis=-1)
+
+    def deepest(self, bodies: tuple[Body, Body], sources: bool = False) -> float:
+        """Metres by which any two parts of the two people overlap in any frame."""
+        return float(self._depths(bodies, sources).max(initial=0.0))
+
+    def hips_moved(self) -> tuple[float, float]:
+        """Metres by which the solve moved the middle between the hip joints of A and of B, at most."""
+        hips = [POINTS.index("l_hip"), POINTS.index("r_hip")]
+        moves = (
+            (now.points - was.points)[:, hips].mean(axis=1)
+            for was, now in zip(self.before, self.after, strict=True)
+        )
+        a, b = (float(np.linalg.norm(move, axis=-1).max()) for move in moves)
+        return a, b
+
+    def _depths(self, bodies: tuple[Body, Body], sources: bool) -> np.ndarray:
+        """Depths (T, N) of all pairs of parts of the two people, metres of the targets."""
         pairs = PartPairs.all_pairs()
         pairs = pairs.kept(pairs.across)
         depth = np.maximum(-clearance(pairs, self.sources if sources else bodies).distance, 0.0)
-        return depth.sum(axis=-1) * (self.scale if sources else 1.0)
+        return depth * (self.scale if sources else 1.0)
 
     def report(self) -> dict[str, Any]:
-        """Plain numbers in millimetres, before and after."""
+        """Plain numbers in millimetres, before and after.
+
+        overlap_mm: the largest sum over all parts in one frame; deepest_overlap_mm: of any two parts.
+        hips_moved_mm: by the solve, of A and of B, at most.
+        """
         before, after = self.gap_errors(self.before), self.gap_errors(self.after)
         rows = [
             {
@@ -74,6 +97,12 @@ class Touch:
                 "before": _mm(self.overlap(self.before).max(initial=0.0)),
                 "after": _mm(self.overlap(self.after).max(initial=0.0)),
             },
+            "deepest_overlap_mm": {
+                "take": _mm(self.deepest(self.before, sources=True)),
+                "before": _mm(self.deepest(self.before)),
+                "after": _mm(self.deepest(self.after)),
+            },
+            "hips_moved_mm": dict(zip("AB", map(_mm, self.hips_moved()), strict=True)),
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...cleanup.foot_lock import lock_feet
+from ...skeleton import SMPL22
 from ...take import ActorMotion
 from .contact import ACTORS, ContactList
 
@@ -54,8 +55,20 @@ def _standing(actor: ActorMotion, who: str, contacts: ContactList, fps: float) -
         wanted[let_go, columns] = False
     if np.array_equal(wanted, flags):
         return actor
-    moved = lock_feet(actor, held, fps) if held.any() else actor
+    moved = _locked(actor, held, fps) if held.any() else actor
     return replace(moved, foot_contacts=wanted.astype(float))
+
+
+def _locked(actor: ActorMotion, held: np.ndarray, fps: float) -> ActorMotion:
+    """The actor with feet held (T, 4); a leg without any such frame keeps its rotations."""
+    rotations = lock_feet(actor, held, fps).joint_rotations.copy()
+    for foot, columns in _COLUMNS.items():
+        if not held[:, columns].any():
+            leg = [SMPL22.index(f"{foot[0]}_{joint}") for joint in ("hip", "knee", "ankle")]
+            rotations[:, leg] = actor.joint_rotations[:, leg]
+    return ActorMotion.from_rotations(
+        actor.root_translation, rotations, actor.foot_contacts, actor.rest_offsets
+    )
 
 
 def _widened(flags: np.ndarray) -> np.ndarray:
