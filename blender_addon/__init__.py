@@ -14,6 +14,7 @@ ADDON_ID = __name__
 _MODULES = (
     "ui.bone_rows",
     "takes.touch_rows",
+    "takes.stand_rows",
     "ui.properties",
     "ui.preferences",
     "operators",

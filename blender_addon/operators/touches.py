@@ -65,6 +65,44 @@ class INTERMOE_OT_remove_touch(_OfTake, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class INTERMOE_OT_add_stand(_OfTake, bpy.types.Operator):
+    """Lock a foot from the current frame on, then say whose and which"""
+
+    bl_idname = "intermoe.add_stand"
+    bl_label = "Lock Foot"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene, take = context.scene, context.scene.intermoe_take
+        row = take.stands.add()
+        start = row.seconds_of(scene.frame_current)
+        row.start, row.end = start, start + row.seconds_of(take.frame_start + _NEW_FRAMES)
+        take.active_stand = len(take.stands) - 1
+        return {"FINISHED"}
+
+
+class INTERMOE_OT_remove_stand(_OfTake, bpy.types.Operator):
+    """Let this foot go: in these frames it is not planted. To let all feet go, switch off Stands instead"""
+
+    bl_idname = "intermoe.remove_stand"
+    bl_label = "Remove Foot"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = context.scene.intermoe_take
+        if not 0 <= take.active_stand < len(take.stands):
+            cls.poll_message_set("Select a foot of the list first")
+            return False
+        return super().poll(context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = context.scene.intermoe_take
+        take.stands.remove(take.active_stand)
+        take.active_stand = max(min(take.active_stand, len(take.stands) - 1), 0)
+        return {"FINISHED"}
+
+
 class INTERMOE_OT_go_to_touch(_OfTake, bpy.types.Operator):
     """Go to the frame at which this touch begins"""
 
@@ -133,6 +171,8 @@ class INTERMOE_OT_find_touches(_OfTake, bpy.types.Operator):
 CLASSES = (
     INTERMOE_OT_add_touch,
     INTERMOE_OT_remove_touch,
+    INTERMOE_OT_add_stand,
+    INTERMOE_OT_remove_stand,
     INTERMOE_OT_go_to_touch,
     INTERMOE_OT_touch_markers,
     INTERMOE_OT_read_touch_markers,

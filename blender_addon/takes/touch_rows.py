@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from intermoe_engine.retarget.touch import PARTS, Contact, ContactList, saved_contacts, with_contacts
 from intermoe_engine.take import Take
+
+from .timed_row import TimedRow
 
 _SIDES = {"l_": " L", "r_": " R"}
 _PARTS = tuple((part.name, f"{part.label.capitalize()}{_SIDES.get(part.name[:2], '')}", "") for part in PARTS)
 LABELS = {name: label for name, label, _ in _PARTS}
 
 
-class InterMoETouch(bpy.types.PropertyGroup):
-    """One touch between A and B. Times are kept in seconds of the take and shown as frames of the scene."""
+class InterMoETouch(TimedRow, bpy.types.PropertyGroup):
+    """One touch between A and B."""
 
     part_a: EnumProperty(
         name="A's Part",
@@ -38,20 +40,6 @@ class InterMoETouch(bpy.types.PropertyGroup):
         description="Part of B that is touched",
         items=_PARTS,
         update=lambda row, _context: row.forget_places(),
-    )
-    start: FloatProperty()
-    end: FloatProperty()
-    first_frame: IntProperty(
-        name="From",
-        description="Frame at which the touch begins",
-        get=lambda row: row.frame_of(row.start),
-        set=lambda row, frame: row.set_times(row.seconds_of(frame), None),
-    )
-    last_frame: IntProperty(
-        name="To",
-        description="Frame at which they let go",
-        get=lambda row: row.frame_of(row.end),
-        set=lambda row, frame: row.set_times(None, row.seconds_of(frame)),
     )
     strength: FloatProperty(
         name="Firmness",
@@ -69,21 +57,6 @@ class InterMoETouch(bpy.types.PropertyGroup):
     def label(self) -> str:
         """A's part, then B's: "Hand L – Chest"."""
         return f"{LABELS[self.part_a]} – {LABELS[self.part_b]}"
-
-    def frame_of(self, seconds: float) -> int:
-        return self.id_data.intermoe_take.frame_start + round(seconds * _fps(self.id_data))
-
-    def seconds_of(self, frame: float) -> float:
-        return max((frame - self.id_data.intermoe_take.frame_start) / _fps(self.id_data), 0.0)
-
-    def set_times(self, start: float | None, end: float | None) -> None:
-        """New onset or release in seconds; the other one makes way."""
-        shortest = 1.0 / _fps(self.id_data)
-        if start is not None:
-            self.start, self.end = start, max(self.end, start + shortest)
-        if end is not None:
-            end = max(end, shortest)
-            self.start, self.end = min(self.start, end - shortest), end
 
     def forget_places(self) -> None:
         """Where exactly they touch belonged to the parts before."""
@@ -117,27 +90,29 @@ class InterMoETouch(bpy.types.PropertyGroup):
 
 def fill(take: bpy.types.PropertyGroup, contacts: ContactList, report: Mapping[str, Any]) -> None:
     """Show the touches that a fit used, with how far each was off."""
-    floor = [contact for contact in contacts if contact.on_floor]
     gaps = {_key(row): row["gap_error_mm"] for row in report.get("touch", {}).get("contacts", ())}
     take.touches.clear()
     for contact in contacts.between_people():
         row = take.touches.add()
         row.fill(contact)
         row.gap = gaps.get(_key(contact.to_dict()), -1.0)
-    take.floor_touches = json.dumps(ContactList.of(floor).to_dict())
+    take.stands.clear()
+    for contact in contacts:
+        if contact.on_floor:
+            take.stands.add().fill(contact)
     take.fitted_touches = text_of(take)
     take.active_touch = min(take.active_touch, max(len(take.touches) - 1, 0))
+    take.active_stand = min(take.active_stand, max(len(take.stands) - 1, 0))
 
 
 def contacts_of(take: bpy.types.PropertyGroup) -> ContactList:
-    """The rows, and the floor's contacts that no row shows. Raises RigError."""
-    floor = ContactList.from_dict(json.loads(take.floor_touches)) if take.floor_touches else ContactList()
-    return ContactList.of([*floor, *(row.contact() for row in take.touches)])
+    """All rows, of touches and of feet. Raises RigError."""
+    return ContactList.of(row.contact() for row in (*take.stands, *take.touches))
 
 
 def text_of(take: bpy.types.PropertyGroup) -> str:
     """The rows as text, to tell whether they were edited."""
-    return json.dumps([row.contact().to_dict() for row in take.touches])
+    return json.dumps([row.contact().to_dict() for row in (*take.touches, *take.stands)])
 
 
 def edited(take: bpy.types.PropertyGroup) -> bool:
@@ -160,16 +135,13 @@ def forget(take: bpy.types.PropertyGroup, path: Path) -> None:
     if saved_contacts(stored) is not None:
         with_contacts(stored, None).save(path)
     take.touches.clear()
-    take.fitted_touches = take.floor_touches = ""
+    take.stands.clear()
+    take.fitted_touches = ""
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
     names = ("first", "first_part", "second", "second_part")
     return (*(row[name] for name in names), round(row["start"], 3), round(row["end"], 3))
-
-
-def _fps(scene: bpy.types.Scene) -> float:
-    return scene.render.fps / scene.render.fps_base
 
 
 register, unregister = bpy.utils.register_classes_factory((InterMoETouch,))

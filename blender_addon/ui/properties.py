@@ -16,7 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..takes import touch_rows
+from ..takes import stand_rows, touch_rows
 from . import bone_rows
 
 MAX_SEED = 2**31 - 1
@@ -169,6 +169,14 @@ class InterMoESettings(bpy.types.PropertyGroup):
             ("B", "B Leads", "B keeps the pose; A reaches"),
         ),
     )
+    touch_shown: EnumProperty(
+        name="Shown",
+        description="What is listed",
+        items=(
+            ("BODIES", "Bodies", "Where the two touch"),
+            ("FEET", "Feet", "When feet stand on the floor"),
+        ),
+    )
     keep_contacts: BoolProperty(
         name="Keep Touches",
         description="Hands that hold, bodies that lean: what touches in the take touches on the characters",
@@ -218,7 +226,8 @@ class InterMoETakeInfo(bpy.types.PropertyGroup):
     distance_median: FloatProperty(name="Median Hip Distance")
     touches: CollectionProperty(type=touch_rows.InterMoETouch)
     active_touch: IntProperty(name="Touch", description="Touch that is shown below the list")
-    floor_touches: StringProperty()
+    stands: CollectionProperty(type=stand_rows.InterMoEStand)
+    active_stand: IntProperty(name="Foot", description="Foot that is shown below the list")
     fitted_touches: StringProperty()
     report: StringProperty(name="Report", description="What the retargeter measured, as JSON")
 

@@ -25,6 +25,19 @@ class INTERMOE_UL_touches(bpy.types.UIList):
         split.label(text=f"{row.first_frame} – {row.last_frame}")
 
 
+class INTERMOE_UL_stands(bpy.types.UIList):
+    """Feet of the take in order of onset."""
+
+    bl_idname = "INTERMOE_UL_stands"
+
+    def draw_item(self, _context, layout, _take, row, _icon, _active_data, _active_name, _index=0) -> None:
+        split = layout.split(factor=0.55, align=True)
+        left = split.row(align=True)
+        left.active = row.held
+        left.label(text=row.label, icon="LOCKED" if row.held else "UNLOCKED")
+        split.label(text=f"{row.first_frame} – {row.last_frame}")
+
+
 class INTERMOE_PT_touch(bpy.types.Panel):
     bl_label = "Touch"
     bl_idname = "INTERMOE_PT_touch"
@@ -49,13 +62,17 @@ class INTERMOE_PT_touch(bpy.types.Panel):
         if not take.exists:
             return
         across = characters_across(context)
-        if take.touches:
+        layout.row(align=True).prop(settings, "touch_shown", expand=True)
+        if settings.touch_shown == "FEET":
+            _draw_feet(layout, take)
+        elif take.touches:
             layout.template_list("INTERMOE_UL_touches", "", take, "touches", take, "active_touch", rows=4)
             if 0 <= take.active_touch < len(take.touches):
                 _draw_touch(layout, take.touches[take.active_touch], across)
         else:
             wrapped_labels(layout, "The two do not touch in this take", across, "INFO")
-        _draw_buttons(layout, context.scene)
+        if settings.touch_shown == "BODIES":
+            _draw_buttons(layout, context.scene)
         if touch_rows.edited(take):
             wrapped_labels(layout, "Touches were edited: fit again to see them", across, "INFO")
         layout.operator("intermoe.apply_take", icon="FILE_REFRESH")
@@ -72,6 +89,21 @@ def _draw_touch(layout, row: bpy.types.PropertyGroup, across: int) -> None:
     box.prop(row, "strength")
     if row.gap >= 0:
         wrapped_labels(box, f"Off by {row.gap / 10:.1f} cm after the last fit", across - 3)
+
+
+def _draw_feet(layout, take: bpy.types.PropertyGroup) -> None:
+    layout.template_list("INTERMOE_UL_stands", "", take, "stands", take, "active_stand", rows=4)
+    if 0 <= take.active_stand < len(take.stands):
+        row = take.stands[take.active_stand]
+        box = layout.box().column(align=True)
+        box.use_property_split = True
+        box.use_property_decorate = False
+        for name in ("actor", "foot", "first_frame", "last_frame", "held"):
+            box.prop(row, name)
+    line = layout.row(align=True)
+    line.operator("intermoe.add_stand", text="Add", icon="ADD")
+    line.operator("intermoe.remove_stand", text="", icon="REMOVE")
+    line.operator("intermoe.find_touches", text="", icon="VIEWZOOM")
 
 
 def _draw_buttons(layout, scene: bpy.types.Scene) -> None:
@@ -95,5 +127,5 @@ def _icon_of(row: bpy.types.PropertyGroup) -> str:
     return "COLORSET_09_VEC" if row.gap <= _FAIR_MM else "COLORSET_01_VEC"
 
 
-CLASSES = (INTERMOE_UL_touches, INTERMOE_PT_touch)
+CLASSES = (INTERMOE_UL_touches, INTERMOE_UL_stands, INTERMOE_PT_touch)
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -17,6 +17,7 @@ from .rig import RigDescription
 from .settings import RetargetSettings
 from .source import SourceActor
 from .touch import ContactList, find_contacts, keep_in_touch, saved_contacts
+from .touch.standing import standing_as_listed
 from .trajectory import pair_scale
 
 
@@ -46,21 +47,23 @@ def retarget_pair(
     """Retarget a take, at its own frame rate, onto rig A and rig B together.
 
     Rotations are transferred from rest to rest, the pair is placed with one scale, feet are planted, and
-    both people are solved together so that contacts hold and bodies do not overlap. Contacts are those kept
-    with the take (`touch.with_contacts`), else those found in it. A mapping of None is found by `map_bones`.
-    Raises RigError where a rig, a mapping or a contact cannot be used. Nothing is changed in its arguments.
+    both people are solved together so that contacts hold and bodies do not overlap. Contacts, of feet with
+    the floor too, are those kept with the take (`touch.with_contacts`), else those found in it. A mapping of
+    None is found by `map_bones`. Raises RigError where a rig, a mapping or a contact cannot be used. Nothing
+    is changed in its arguments.
     """
     settings = settings or RetargetSettings()
     rigs = (rig_a, rig_b)
     mappings = (mapping_a or map_bones(rig_a), mapping_b or map_bones(rig_b))
-    sources = [SourceActor.from_motion(motion) for motion in take.actors]
+    contacts = saved_contacts(take)
+    people = take.actors if contacts is None else standing_as_listed(take.actors, contacts, take.fps)
+    sources = [SourceActor.from_motion(motion) for motion in people]
     a, b = (ActorRetarget(*parts, settings) for parts in zip(sources, rigs, mappings, strict=True))
     scale = settings.pair_scale or pair_scale((a.leg_ratio, b.leg_ratio))
     for actor in (a, b):
         actor.place(scale)
         if settings.keep_feet:
             actor.plant_feet(scale, take.fps)
-    contacts = saved_contacts(take)
     if contacts is None:
         contacts = find_contacts(sources, take.fps, settings.contact_distance, settings.contact_release)
     touch = keep_in_touch((a, b), contacts, scale, take.fps, settings)

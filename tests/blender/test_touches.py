@@ -139,3 +139,28 @@ def test_the_panel(take) -> None:
     take.path = ""
     assert "Who Leads" in drawn(touch_panel.INTERMOE_PT_touch)
     assert not bpy.ops.intermoe.add_touch.poll()
+
+
+def test_feet_are_rows_of_their_own(take) -> None:
+    """Found, locked, let go, and part of what the next fit goes by."""
+    scene = bpy.context.scene
+    assert [(row.label, row.first_frame, row.last_frame) for row in take.stands] == [("A  Foot L", 11, 35)]
+    scene.intermoe.touch_shown = "FEET"
+    assert "A  Foot L" in drawn(touch_panel.INTERMOE_PT_touch)
+    assert not touch_rows.edited(take)
+    take.stands[0].held = False
+    assert touch_rows.edited(take)
+    assert [c.strength for c in touch_rows.contacts_of(take) if c.on_floor] == [0.0]
+    scene.frame_set(50)
+    bpy.ops.intermoe.add_stand()
+    row = take.stands[take.active_stand]
+    row.actor, row.foot, row.last_frame = "B", "r_foot", 62
+    expected = Contact("B", "r_foot", "floor", "floor", 39 / 24, 51 / 24)
+    added = next(c for c in touch_rows.contacts_of(take) if c.first_part == "r_foot")
+    assert (added.first, added.second) == ("B", "floor")
+    assert (added.start, added.end) == pytest.approx((expected.start, expected.end), abs=1e-5)
+    touch_rows.keep(take, Path(take.path))
+    assert saved_contacts(Take.load(take.path)) == touch_rows.contacts_of(take)
+    bpy.ops.intermoe.remove_stand()
+    bpy.ops.intermoe.remove_stand()
+    assert not take.stands and not bpy.ops.intermoe.remove_stand.poll()
