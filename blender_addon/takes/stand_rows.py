@@ -3,6 +3,7 @@
 # Blender reads properties from annotations, so they must stay objects: no postponed annotations here.
 # Properties and operators of an extension exist at run time only; the stubs of bpy cannot know them.
 # pyright: reportInvalidTypeForm=false, reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportGeneralTypeIssues=false
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty

@@ -223,8 +223,9 @@ def photograph(story: Story, rig: bpy.types.Object, name: str) -> Iterator[float
                 check=True,
             )
             pictures.append(str(picture))
-    sheet = ["montage", *pictures, "-tile", f"{len(MOMENTS)}x", "-geometry", "+2+2"]
-    subprocess.run([*sheet, str(story.out / f"sheet_{name}.png")], check=True)
+    rows = [pictures[k : k + len(MOMENTS)] for k in range(0, len(pictures), len(MOMENTS))]
+    appended = [part for row in rows for part in ("(", *row, "+append", ")")]
+    subprocess.run(["convert", *appended, "-append", str(story.out / f"sheet_{name}.png")], check=True)
     for picture in pictures:
         Path(picture).unlink()
 
