@@ -102,10 +102,11 @@ def fill(text: str, score: Score, mirrored: bool, rng: np.random.Generator) -> s
         named = {"actor": _noun(actor), "other": _noun(other)}
         pairs += [(named[order[0]], named[order[1]])] * 2
     if "{two}" in text:
-        nouns = dict(zip(order, _OF_TWO, strict=True))
+        drawn = _OF_TWO
         two = _TWO[int(rng.integers(len(_TWO)))]
     else:
-        nouns, two = dict(zip(order, pairs[int(rng.integers(len(pairs)))], strict=True)), ""
+        drawn, two = pairs[int(rng.integers(len(pairs)))], ""
+    nouns: dict[str, Noun] = dict(zip(order, drawn, strict=True))
     sides = ("left", "right") if mirrored else ("right", "left")
     words = {"hand": sides[0], "off_hand": sides[1], "two": two}
     words["way"] = "clockwise" if mirrored else "counterclockwise"

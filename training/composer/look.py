@@ -54,8 +54,9 @@ def _looking(figures: tuple[Figure, Figure], person: int, plan: Draw, row: Look)
     yaw = (yaw + np.pi) % (2 * np.pi) - np.pi
     weight = weight * (1.0 - np.clip((np.abs(yaw) - _BEHIND[0]) / (_BEHIND[1] - _BEHIND[0]), 0.0, 1.0))
     pitch = np.arctan2(to[:, 1], np.hypot(to[:, 0], to[:, 2]))
-    smooth = lambda a: gaussian_filter1d(a, _SMOOTH_SECONDS * figure.fps, mode="nearest")
-    yaw, pitch = smooth(np.clip(yaw, -_MOST_YAW, _MOST_YAW)), smooth(np.clip(pitch, -_MOST_DOWN, _MOST_UP))
+    aim = np.stack([np.clip(yaw, -_MOST_YAW, _MOST_YAW), np.clip(pitch, -_MOST_DOWN, _MOST_UP)])
+    aim = np.asarray(gaussian_filter1d(aim, _SMOOTH_SECONDS * figure.fps, axis=1, mode="nearest"), float)
+    yaw, pitch = aim[0], aim[1]
     share = plan.number(row.chest) * np.clip(yaw, -_MOST_CHEST, _MOST_CHEST) * weight
     twist = {J[name]: quat_exp(share[:, None] / 2 * UP) for name in ("spine2", "spine3")}
     figure = figure.turned(twist)

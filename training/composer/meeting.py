@@ -90,7 +90,7 @@ def meetings(plan: Draw, frames: int, fps: float) -> list[Meeting]:
         weight = window(times, start - come if start > 0 else 0.0, end, come, go)
         held = (times >= start - 1e-6) & (times <= end + 1e-6)
         done = np.clip((times - start) / max(end - start, 1e-6), 0.0, 1.0)
-        lifted = np.abs(np.sin(np.pi * plan.number(row.pats) * done)) * held.astype(float)
+        lifted = np.where(held, np.abs(np.sin(np.pi * plan.number(row.pats) * done)), 0.0)
         part, on = plan.word(row.part), plan.word(row.on)
         found += [Meeting(row, who, part, on, weight, held, lifted) for who in people(row.who)]
     return found

@@ -86,10 +86,12 @@ def _score(data: dict) -> Score:
 
 
 def _people(value: object) -> tuple[tuple[str, str], ...]:
-    pairs = value if isinstance(value, list) else [None]
-    if not all(isinstance(p, list) and len(p) == 2 and all(isinstance(n, str) for n in p) for p in pairs):
-        raise ValueError('people must be a list of pairs of nouns: [["a teacher", "a student"]]')
-    return tuple((p[0], p[1]) for p in pairs)
+    pairs = []
+    for pair in value if isinstance(value, list) else [value]:
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(noun, str) for noun in pair)):
+            raise ValueError('people must be a list of pairs of nouns: [["a teacher", "a student"]]')
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
 
 
 _KINDS: dict[type, str] = {str: "word", dict: "table", list: "list of tables ([[…]])"}

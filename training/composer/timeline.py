@@ -253,12 +253,9 @@ def _way(plan: Draw, move: Move, place: np.ndarray, other: np.ndarray, first: in
 def _figure(placed: Sequence[Placed], base: np.ndarray) -> Figure:
     """The phases faded into each other on a path (T, 3) of the stage."""
     frames = np.arange(len(base))
-    rotations, pelvis, stands = None, None, None
-    for cue in placed:
+    rotations, pelvis, _, stands = placed[0].cue.segment.at(placed[0].clip)
+    for cue in placed[1:]:
         new_rotations, new_pelvis, _, new_stands = cue.cue.segment.at(cue.clip)
-        if rotations is None:
-            rotations, pelvis, stands = new_rotations, new_pelvis, new_stands
-            continue
         weight = eased((frames - cue.first) / max(cue.blend, 1))
         rotations = quat_slerp(rotations, new_rotations, weight[:, None])
         pelvis, stands = mixed(pelvis, new_pelvis, weight), mixed(stands, new_stands, weight)
