@@ -155,6 +155,7 @@ def train_evaluator(space: Workspace) -> None:
     space.write_facts()
     pl.seed_everything(space.recipe.seed + 3, verbose=False)
     evaluator = PairEvaluator(evaluator_config(space))
+    nn.init.constant_(evaluator.latent_scale, recipe.scale)
     size = space.layout.size
     evaluator.set_statistics(space.stats.mean[:size], space.stats.std[:size])
 

@@ -187,8 +187,13 @@ class DenoiserRecipe(ScheduleRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatorRecipe(ScheduleRecipe):
-    """The contrastive evaluator; sizes: entries of EvaluatorConfig that differ from the official ones."""
+    """The contrastive evaluator; sizes: entries of EvaluatorConfig that differ from the official ones.
 
+    scale: length of embeddings at the first step, learned on from there: 1 as published. AdamW moves it by no
+    more than the learning rate a step, so that a short training needs to begin with more.
+    """
+
+    scale: float = 1.0
     min_frames: int = 15
     max_frames: int = 300
     dropout: float = 0.1
