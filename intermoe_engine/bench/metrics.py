@@ -31,9 +31,10 @@ class Measures:
     a hand, metres. limb_free: direction errors of upper and lower limbs outside contacts (feet on the floor
     are in contact), limb_all: of all, degrees. slide, slide_take: ground speed of supporting feet, m/s.
     sunk: deepest sole below the floor, metres. overlap, overlap_take: depths of the two people in each other
-    summed over parts, metres a frame. deeper: per frame the most that two parts overlap beyond the take.
-    backward: frames with an elbow or knee bent backwards more than in the take, as 0 or 1. step: largest
-    move of a joint between two frames over the take's, both for its size.
+    summed over parts, metres a frame; deepest, deepest_take: of any two parts in a frame. deeper: per frame
+    the most that two parts overlap beyond the take. backward: frames with an elbow or knee bent backwards
+    more than in the take, as 0 or 1. step: largest move of a joint between two frames over the take's, both
+    for its size.
     """
 
     joint: np.ndarray
@@ -46,6 +47,8 @@ class Measures:
     sunk: np.ndarray
     overlap: np.ndarray
     overlap_take: np.ndarray
+    deepest: np.ndarray
+    deepest_take: np.ndarray
     deeper: np.ndarray
     backward: np.ndarray
     step: np.ndarray
@@ -91,6 +94,8 @@ def measure(take: Take, result: Outcome) -> Measures:
         sunk=np.array([(row["floor_penetration_mm"] or 0.0) / 1000 for row in result.actors]),
         overlap=depth.sum(axis=-1),
         overlap_take=result.scale * depth_take.sum(axis=-1),
+        deepest=depth.max(axis=-1),
+        deepest_take=result.scale * depth_take.max(axis=-1),
         deeper=np.maximum(depth - result.scale * depth_take, 0.0).max(axis=-1),
         backward=backward,
         step=_steps(taken, result),

@@ -28,6 +28,10 @@ _COLUMNS: tuple[tuple[str, Callable[[Measures], str]], ...] = (
     ("foot slide mm/s, mean (take)", lambda m: f"{_mm(m.slide.mean())} ({_mm(m.slide_take.mean())})"),
     ("below floor mm", lambda m: _mm(m.sunk.max(initial=0.0))),
     ("overlap mm a frame (take)", lambda m: f"{_mm(m.overlap.mean())} ({_mm(m.overlap_take.mean())})"),
+    (
+        "deepest overlap mm, p95 / max (take)",
+        lambda m: f"{_top(1000 * m.deepest)} ({_top(1000 * m.deepest_take)})",
+    ),
     ("deeper than take mm, p95 / max", lambda m: _top(1000 * m.deeper)),
     ("bent backwards %", lambda m: f"{100 * m.backward.mean():.1f}"),
     ("largest step ×", lambda m: f"{m.step.max(initial=0.0):.2f}"),

@@ -56,6 +56,25 @@ def test_every_preset_puts_every_bone_where_it_was_meant_to_be(
             assert not any(name.endswith("_end") for name in armature.bone_names)  # no leaf bones
 
 
+def test_hips_in_the_files_are_as_far_apart_as_in_the_take(
+    keyed: pairs.KeyedPair, files: dict[str, list[Path]]
+) -> None:
+    """Level distance of the pelvises, read back, against the take's times the pair's scale: within 1 mm where
+    nothing has to be parted."""
+    assert max(keyed.result.report["touch"]["hips_moved_mm"].values()) == 0.0
+    found = fbx.read_fbx(files["BLENDER"], 24.0)
+    hips = []
+    for (armature,), mapping in zip(found, keyed.result.mappings, strict=True):
+        pelvis = mapping.anchors.get("pelvis") or mapping.bone_for("pelvis")
+        assert pelvis is not None
+        hips.append(armature.heads_world[:, armature.bone_names.index(pelvis)])
+    level = np.linalg.norm((hips[0] - hips[1])[:, [0, 2]], axis=-1)
+    a, b = (actor.joint_positions[:, 0] for actor in keyed.take.actors)
+    wanted = keyed.result.pair_scale * np.linalg.norm((a - b)[:, [0, 2]], axis=-1)
+    assert np.abs(level - wanted).max() < 1e-3
+    assert keyed.result.report["hip_distance_error_mm"] < 1.0
+
+
 def test_a_file_with_both_holds_each_with_its_own_motion(keyed: pairs.KeyedPair, tmp_path: Path) -> None:
     path = fbx.export_fbx(tmp_path / "both.fbx", keyed.rigs, 1, keyed.frame_end)
     (armatures,) = fbx.read_fbx([path], 24.0)

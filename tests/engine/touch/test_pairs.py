@@ -62,6 +62,27 @@ def test_the_leader_keeps_the_pose() -> None:
     assert moved["A"][1] > moved["share"][1] > moved["B"][1]
 
 
+def test_with_nothing_to_keep_the_hips_stay_as_far_apart_as_in_the_take() -> None:
+    """A hug of unequal people: the solve moves hips and the report says how far; switched off, they stay."""
+    take = SCRIPTED["hug"]().take
+    pair = (RIGS["1.25"], RIGS["0.8"])
+    a, b = (actor.joint_positions[:, 0] for actor in take.actors)
+    moved = {}
+    for keep in (False, True):
+        settings = RetargetSettings(keep_contacts=keep, keep_apart=keep)
+        result = retarget_pair(take, *pair, settings=settings)
+        hips = [
+            motion.heads_world[:, rig.index["Hips"]] for rig, motion in zip(pair, result.actors, strict=True)
+        ]
+        level = np.linalg.norm((hips[0] - hips[1])[:, [0, 2]], axis=-1)
+        wanted = result.pair_scale * np.linalg.norm((a - b)[:, [0, 2]], axis=-1)
+        error = 1000 * np.abs(level - wanted).max()
+        assert error == pytest.approx(result.report["hip_distance_error_mm"], abs=0.01)
+        moved[keep] = (error, max(result.report["touch"]["hips_moved_mm"].values()))
+    assert moved[False][0] < 1.0 and moved[False][1] == 0.0
+    assert moved[True][1] > 5.0 and moved[True][0] <= 2 * moved[True][1]
+
+
 def test_edited_contacts_are_obeyed() -> None:
     """Taken out, a handshake is let go; put on the shoulder, the hand goes there."""
     take = SCRIPTED["handshake"]().take
