@@ -40,6 +40,7 @@ class ClipCaptions:
         self.texts = list(numbers)
 
     def pick(self, window: int, frames: int, rng: np.random.Generator) -> int:
+        """The number, in `texts`, of one of the clip's own captions."""
         return int(rng.choice(self._candidates[window]))
 
 
@@ -60,6 +61,7 @@ class SalsaCaptions:
         self.texts = [caption.text for caption in captions]
 
     def pick(self, window: int, frames: int, rng: np.random.Generator) -> int:
+        """The number, in `texts`, of a sentence that holds in the window's first `frames` frames."""
         yaw_a, yaw_b, distance, speed, wrists = self.tracks[window, :frames].T
         facts = measured(np.stack([yaw_a, yaw_b]), distance, speed, wrists)
         lead = "ab"[int(self.leads[window])]

@@ -46,6 +46,7 @@ class LatentStore:
 
     @property
     def latents(self) -> np.ndarray:
+        """All latents (N, L, 2D) float16, mapped from the file."""
         if self._latents is None:
             self._latents = np.memmap(self.folder / "latents.f16", np.float16, "r", shape=self.shape)
         return self._latents
@@ -147,6 +148,7 @@ class CaptionedLatents:
         self.size, self.shortest, self.one_length, self.key = batch, shortest, one_length, key
 
     def batch(self, step: int, share: Share) -> dict[str, Any]:
+        """This process's part of a step's batch; the same step gives the same batch."""
         rng = generator(*self.key, _ROWS, step)
         limit = self.latents.shape[1]
         if self.one_length:

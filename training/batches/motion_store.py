@@ -62,6 +62,7 @@ class MotionStore:
 
     @property
     def features(self) -> np.ndarray:
+        """Every clip's features (frames, 2, stored) one after the other, mapped from the file."""
         if self._features is None:
             flat = np.memmap(self.folder / "motion.f32", dtype=np.float32, mode="r")
             self._features = flat.reshape(-1, 2, self.layout.stored)

@@ -30,6 +30,7 @@ class Statistics:
     std: Tensor
 
     def normalise(self, features: Tensor) -> Tensor:
+        """Features (..., stored) with mean 0 and deviation 1."""
         return (features - self.mean) / self.std
 
     def denormalise(self, features: Tensor) -> Tensor:
@@ -38,6 +39,7 @@ class Statistics:
         return features * self.std[..., :size] + self.mean[..., :size]
 
     def to(self, device: torch.device) -> Statistics:
+        """The same on another device."""
         return Statistics(self.mean.to(device), self.std.to(device))
 
     def save(self, path: Path, layout: MotionLayout) -> None:

@@ -80,6 +80,7 @@ class PersonWindows:
         self.chooser, self.stats, self.size, self.lead_in, self.key = chooser, stats, batch, lead_in, key
 
     def batch(self, step: int, share: Share) -> tuple[Tensor, Tensor]:
+        """This process's part of a step's batch; the same step gives the same windows."""
         choice = self.chooser.choose(generator(*self.key, _WINDOWS, step), self.size, self.lead_in)
         windows, offsets = self.chooser.cut(choice[share.rows(self.size)])
         return self.stats.normalise(windows).flatten(0, 1), offsets.flatten(0, 1)

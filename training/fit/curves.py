@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import lightning.pytorch as pl
 import numpy as np
@@ -21,17 +20,11 @@ from intermoe_engine.atomic import replacing
 from .experts import ExpertLoads
 
 
-class Watched(Protocol):
-    """What a training module offers to be watched: its last terms, and the loads of its experts if any."""
-
-    terms: dict[str, Tensor]
-    loads: ExpertLoads | None
-
-
 class Curves(pl.Callback):
     """Reports every `every` steps, scores every `score_every` and draws every `strip_every`; 0: never.
 
     score gives named figures and draw an image (H, W, 3) of 8-bit numbers; both run on the first process.
+    The training module has its last `terms` by name, and the `loads` of its experts, or None.
     """
 
     def __init__(

@@ -33,6 +33,8 @@ class TimestepEmbedding(nn.Module):
 
 
 class SelfAttentionBlock(nn.Module):
+    """One person's frames x (B, T, W) among themselves; valid (B, T) bool, None: all."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.norm = AdaLN(config.denoiser_width)
@@ -45,6 +47,8 @@ class SelfAttentionBlock(nn.Module):
 
 
 class CrossAttentionBlock(nn.Module):
+    """One person's frames x (B, T, W) to the other's, of the same shape; see `SelfAttentionBlock`."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.norm = AdaLN(config.denoiser_width)
