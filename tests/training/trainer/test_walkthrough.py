@@ -66,11 +66,11 @@ def test_from_an_inter_x_download_to_the_table(tmp_path: Path) -> None:
     assert main(["train", "evaluator", "--data", str(cache), "-o", str(run)]) == 1
     recipe = own_clips(write_recipe(tmp_path, layout="interhuman"))
     assert main(["train", "evaluator", "--config", str(recipe), "--data", str(cache), "-o", str(judge)]) == 0
-    evaluate = ["evaluate", "--run", str(run), "--data", str(cache), "-o", str(table), "--steps", "2"]
-    evaluate += ["--evaluator", str(judge / "evaluator.safetensors"), "--repetitions", "2", "--swaps", "1"]
-    assert main(evaluate) == 0
-    assert json.loads((table / "table.json").read_text())
     assert export(run, tmp_path / "interx.zip")
+    evaluate = ["evaluate", "--bundle", str(tmp_path / "interx.zip"), "--data", str(cache), "--steps", "2"]
+    evaluate += ["--evaluator", str(judge / "evaluator.safetensors"), "--repetitions", "2", "--swaps", "1"]
+    assert main([*evaluate, "-o", str(table)]) == 0
+    assert json.loads((table / "table.json").read_text())
     take = tmp_path / "wave.npz"
     generate = ["generate", "one person waves", "--bundle", str(tmp_path / "interx.zip"), "-o", str(take)]
     assert main([*generate, "--duration", "1", "--steps", "2", "--device", "cpu"]) == 0
