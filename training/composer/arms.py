@@ -30,8 +30,8 @@ HAND = 0.7 * 0.255
 """Metres from wrist to finger tips of a relaxed hand."""
 _POLE = np.array([0.45, -1.0, -0.35])
 """Where a left elbow hangs, in the frame of the heading: out, down and a little behind."""
-_FOREARM_SHARE = 0.6
-_MOST_BEND = np.radians(65.0)
+_FOREARM_SHARE = 0.75
+_MOST_BEND = np.radians(70.0)
 _STRAIGHTEST = 0.985
 _WAYS = {
     "forward": (0.0, 0.0, 1.0),
@@ -133,8 +133,13 @@ def _hand(
     turn = 2 * np.arctan2(np.sum(local[:, 1:] * along, axis=-1), local[:, 0])
     turn = np.unwrap((turn + np.pi) % (2 * np.pi) - np.pi)
     twist = quat_from_axis_angle(along, _FOREARM_SHARE * turn)
-    bent = quat_multiply(quat_conjugate(quat_multiply(forearm, twist)), wanted)
-    vector = quat_log(bent)
+    # What is left is a turn about the forearm, which is small, and a bend of the wrist, which has its limit.
+    left = quat_from_axis_angle(along, (1.0 - _FOREARM_SHARE) * turn)
+    whole = quat_from_axis_angle(along, turn)
+    vector = quat_log(quat_multiply(local, quat_conjugate(whole)))
     angle = np.linalg.norm(vector, axis=-1, keepdims=True)
-    bent = quat_exp(vector * np.minimum(1.0, _MOST_BEND / np.maximum(angle, 1e-9)))
+    bend = quat_exp(vector * np.minimum(1.0, _MOST_BEND / np.maximum(angle, 1e-9)))
+    # The forearm's share goes before the bend, so the bend is seen from the turned forearm.
+    bend = quat_multiply(quat_multiply(quat_conjugate(twist), bend), twist)
+    bent = quat_multiply(bend, left)
     return quat_multiply(quat_multiply(forearm, twist), bent), twist
