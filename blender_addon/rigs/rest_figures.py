@@ -19,7 +19,7 @@ from intermoe_engine.retarget.mapping import SIDES
 from intermoe_engine.skeleton import SMPL22
 
 _LIMBS = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
-_SPACING = 0.75
+_SPACING = 0.3
 """Room for one figure beside the next: a share of the height from ankles to shoulders, and of the arms."""
 _TICK = 0.12
 MIDDLE, LEFT, RIGHT, BEND = range(4)

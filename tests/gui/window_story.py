@@ -247,6 +247,7 @@ def bones(story: Story) -> Iterator[float]:
         bpy.ops.intermoe.rest_preview("EXEC_DEFAULT", True)
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_all(center=False)
+        sidebar()[0].spaces.active.region_3d.view_distance *= 1.3
     yield 2.0
     story.shot("panel_rest")
     rest = addon("ui.rest_preview")
