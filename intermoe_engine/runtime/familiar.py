@@ -59,6 +59,4 @@ class KnownSentences:
         if near[0][1] >= self.least:
             return None
         named = ", ".join(f'"{sentence}"' for sentence, _ in near)
-        return (
-            f"this bundle was not trained on anything like this sentence; it knows, nearest first: {named}"
-        )
+        return f"this bundle was not trained on anything like this sentence; it knows, nearest first: {named}"
