@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -60,6 +61,10 @@ class Body:
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Both ends of all capsules' axes (T, P, 3)."""
+        return self._ends
+
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
         return STARTS @ self.points, ENDS @ self.points
 
     def axis_point(self, part: str, along: np.ndarray) -> np.ndarray:
@@ -68,7 +73,14 @@ class Body:
 
     def matrix(self, part: str) -> np.ndarray:
         """How a part is turned (T, 3, 3)."""
-        return quat_to_matrix(self.turns[:, INDEX[part]])
+        if part not in self._matrices:
+            self._matrices[part] = quat_to_matrix(self.turns[:, INDEX[part]])
+        return self._matrices[part]
+
+    @cached_property
+    def _matrices(self) -> dict[str, np.ndarray]:
+        """By part, filled as they are asked for."""
+        return {}
 
     def surface_point(self, part: str, along: np.ndarray, outward: np.ndarray) -> np.ndarray:
         """Points (T, 3) of a part's surface; along (T,), outward (T, 3) unit, in the part's frame."""

@@ -60,6 +60,18 @@ class Clearance:
     normal: np.ndarray
 
 
+def coming_near(pairs: PartPairs, bodies: tuple[Body, Body], within: float = 0.0) -> PartPairs:
+    """The pairs whose surfaces may come as near as `within` metres in some frame, by spheres around them."""
+    starts, ends = (np.stack(sides) for sides in zip(*(body.ends() for body in bodies), strict=True))
+    middles = 0.5 * (starts + ends)
+    sizes = 0.5 * np.linalg.norm(ends - starts, axis=-1).max(axis=1)
+    sizes += np.stack([body.radii for body in bodies])
+    between = middles[pairs.owner_second, :, pairs.second] - middles[pairs.owner_first, :, pairs.first]
+    nearest = np.sqrt(np.einsum("nti,nti->nt", between, between).min(axis=-1))
+    around = sizes[pairs.owner_first, pairs.first] + sizes[pairs.owner_second, pairs.second]
+    return pairs.kept(nearest < around + within)
+
+
 def clearance(pairs: PartPairs, bodies: tuple[Body, Body]) -> Clearance:
     """How far the parts of each pair are apart in each frame."""
     starts, ends = (np.stack(sides) for sides in zip(*(body.ends() for body in bodies), strict=True))

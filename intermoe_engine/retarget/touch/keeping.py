@@ -12,7 +12,7 @@ from ..actor import ActorRetarget
 from ..settings import RetargetSettings
 from .binding import apply_solution, body_points, frozen_variables, pose_model
 from .body import Body
-from .clearance import PartPairs, clearance
+from .clearance import PartPairs, clearance, coming_near
 from .contact import Contact, ContactList
 from .pair_solver import PairProblem, solve_pair
 from .parts import POINTS
@@ -47,9 +47,9 @@ class Touch:
         """Depth (T,) of the two people in each other, summed over all parts, in metres."""
         return self._depths(bodies, sources).sum(axis=-1)
 
-    def deepest(self, bodies: tuple[Body, Body], sources: bool = False) -> float:
+    def deepest(self, bodies: tuple[Body, Body]) -> float:
         """Metres by which any two parts of the two people overlap in any frame."""
-        return float(self._depths(bodies, sources).max(initial=0.0))
+        return float(self._depths(bodies, sources=False).max(initial=0.0))
 
     def hips_moved(self) -> tuple[float, float]:
         """Metres by which the solve moved the middle between the hip joints of A and of B, at most."""
@@ -62,10 +62,11 @@ class Touch:
         return a, b
 
     def _depths(self, bodies: tuple[Body, Body], sources: bool) -> np.ndarray:
-        """Depths (T, N) of all pairs of parts of the two people, metres of the targets."""
+        """Depths (T, N) of pairs of parts of the two people, metres of the targets."""
         pairs = PartPairs.all_pairs()
         pairs = pairs.kept(pairs.across)
-        depth = np.maximum(-clearance(pairs, self.sources if sources else bodies).distance, 0.0)
+        bodies = self.sources if sources else bodies
+        depth = np.maximum(-clearance(coming_near(pairs, bodies), bodies).distance, 0.0)
         return depth * (self.scale if sources else 1.0)
 
     def report(self) -> dict[str, Any]:
@@ -75,6 +76,11 @@ class Touch:
         hips_moved_mm: by the solve, of A and of B, at most.
         """
         before, after = self.gap_errors(self.before), self.gap_errors(self.after)
+        depths = {
+            "take": self._depths(self.before, sources=True),
+            "before": self._depths(self.before, sources=False),
+            "after": self._depths(self.after, sources=False),
+        }
         rows = [
             {
                 "first": contact.first,
@@ -92,16 +98,8 @@ class Touch:
             "contacts": rows,
             "gap_error_before_mm": _spread(before),
             "gap_error_mm": _spread(after),
-            "overlap_mm": {
-                "take": _mm(self.overlap(self.before, sources=True).max(initial=0.0)),
-                "before": _mm(self.overlap(self.before).max(initial=0.0)),
-                "after": _mm(self.overlap(self.after).max(initial=0.0)),
-            },
-            "deepest_overlap_mm": {
-                "take": _mm(self.deepest(self.before, sources=True)),
-                "before": _mm(self.deepest(self.before)),
-                "after": _mm(self.deepest(self.after)),
-            },
+            "overlap_mm": {k: _mm(d.sum(axis=-1).max(initial=0.0)) for k, d in depths.items()},
+            "deepest_overlap_mm": {k: _mm(d.max(initial=0.0)) for k, d in depths.items()},
             "hips_moved_mm": dict(zip("AB", map(_mm, self.hips_moved()), strict=True)),
         }
 

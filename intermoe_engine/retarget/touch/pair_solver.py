@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .body import Body
-from .clearance import PartPairs, clearance
+from .clearance import PartPairs, clearance, coming_near
 from .parts import ENDS, POINTS, STARTS
 from .pose_model import COLLAR, LEAN, SHIFT, SWIVEL, VARIABLES, WRIST, PoseModel
 from .smooth_system import second_difference_energy, solve_smooth
@@ -331,9 +331,9 @@ _NEAR = 0.15  # metres: a pair of parts farther apart does not come to overlap b
 
 def _near_pairs(problem: PairProblem, x: np.ndarray) -> tuple[PartPairs, np.ndarray] | None:
     """Pairs of parts that come near each other, and the distances (T, N) that they may come to."""
-    pairs = PartPairs.all_pairs()
-    points = [m.at(v) for m, v in zip(problem.models, x, strict=True)]
-    near = clearance(pairs, problem.bodies(points)).distance.min(axis=0) < _NEAR
+    bodies = problem.bodies([m.at(v) for m, v in zip(problem.models, x, strict=True)])
+    pairs = coming_near(PartPairs.all_pairs(), bodies, _NEAR)
+    near = clearance(pairs, bodies).distance.min(axis=0, initial=np.inf) < _NEAR
     if not near.any():
         return None
     pairs = pairs.kept(near)

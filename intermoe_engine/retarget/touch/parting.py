@@ -18,7 +18,7 @@ from ..legs import pelvis_drop
 from ..smoothing import cover
 from ..source import SIDE_JOINTS, SourceActor
 from .body import Body
-from .clearance import PartPairs, clearance
+from .clearance import PartPairs, clearance, coming_near
 from .parts import PARTS, TRUNK
 from .pose_model import PoseModel
 
@@ -32,6 +32,7 @@ _ASKEW = 0.4
 """Least cosine between the way people are moved and the way two parts are parted by it."""
 _LEANED = 0.03
 """Metres of overlap of trunks and heads that are left for the pair solver: nobody steps aside for it."""
+_NEAR = 0.3  # metres: parts farther from each other do not come to overlap by the moves
 _PASSES = 4
 _MOST_DROP = 0.1  # of the leg's length
 
@@ -45,6 +46,7 @@ def distances_to_add(bodies: tuple[Body, Body], fps: float, allowance: float) ->
     """
     pairs = PartPairs.all_pairs()
     pairs = pairs.kept(pairs.across & ~_ARMS[pairs.first] & ~_ARMS[pairs.second])
+    pairs = coming_near(pairs, bodies, _NEAR)
     room = allowance + _LEANED * (_LEANING[pairs.first] & _LEANING[pairs.second])
     away = np.zeros((bodies[0].frames, 3))
     radius = max(1, round(_EASE * fps / 2))
@@ -52,7 +54,7 @@ def distances_to_add(bodies: tuple[Body, Body], fps: float, allowance: float) ->
         half = 0.5 * away[:, None]
         now = clearance(pairs, (bodies[0].on(bodies[0].points - half), bodies[1].on(bodies[1].points + half)))
         deep = np.maximum(-room - now.distance, 0.0)
-        near = deep.max(axis=-1) > 1e-4
+        near = deep.max(axis=-1, initial=0.0) > 1e-4
         if not near.any():
             break
         between = (bodies[1].points - bodies[0].points)[:, :2].mean(axis=1) * [1.0, 0.0, 1.0] + away
