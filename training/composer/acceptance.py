@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intermoe_engine.intervals import runs
 from intermoe_engine.retarget.touch.parts import INDEX
 from intermoe_engine.rotations import quat_rotate
 
@@ -33,6 +34,9 @@ FACING = 60.0
 """Degrees off the other's head that somebody who looks at them may look, in the middle of all frames."""
 ALIVE = 0.012
 """m/s that the joints of nobody move less than, about the pelvis."""
+FLOATING = 0.6
+"""Seconds in a row in which nothing of somebody is near the floor; a leap of 40 cm takes as long."""
+_NEAR_FLOOR = 0.13
 _STRIDE = 2
 
 
@@ -46,6 +50,7 @@ class Measured:
     gap: float
     facing: float
     alive: float
+    floating: float
 
 
 def measure(
@@ -64,6 +69,7 @@ def measure(
         gap=middle * 1000,
         facing=_facing(figures, positions, looks),
         alive=float(body_speeds(positions, clip.fps).min()),
+        floating=max(_longest(person[..., 1].min(axis=1) > _NEAR_FLOOR) for person in positions) / clip.fps,
     )
 
 
@@ -99,9 +105,17 @@ def reason_against(clip: PairClip, measured: Measured, accept: Accept) -> str | 
         limit, value = usual if own is None else own, getattr(measured, name)
         if value > limit:
             return f"{name}: {value:.0f} {units[name]}, the limit is {limit:g}"
+    if measured.floating > FLOATING:
+        return f"floating: somebody is off the floor for {measured.floating:.1f} s, the limit is {FLOATING:g}"
     if measured.alive < ALIVE:
         return f"still: somebody's joints move at {measured.alive * 1000:.0f} mm/s only"
     return None
+
+
+def _longest(mask: np.ndarray) -> int:
+    """The length in frames of the longest run of true in a mask (T,)."""
+    first, end = runs(mask)
+    return int((end - first).max(initial=0))
 
 
 def _facing(figures: tuple[Figure, Figure], positions: np.ndarray, looks: Sequence[Look]) -> float:

@@ -116,15 +116,20 @@ def fill(text: str, score: Score, mirrored: bool, rng: np.random.Generator) -> s
         who = match[1]
         if who in words:
             return words[who]
-        said = _mention(nouns[who], match[2] or match[3] or "", who in named_before)
+        said = _mention(nouns[who], match[2] or match[3] or "", who in named_before, who == order[0])
         named_before.add(who)
         return said
 
     return " ".join(_SLOT.sub(word, text).split())
 
 
-def _mention(noun: Noun, form: str, again: bool) -> str:
+def _mention(noun: Noun, form: str, again: bool, leads: bool) -> str:
+    """One mention of a person; leads: it is the one whom the sentence named first."""
     subject, object_, whose, self_ = noun.pronouns
+    # "one person weeps and the other reassures them": who came first is meant, and no verb has to agree.
+    neutral = noun.pronouns == _THEY and noun.later.startswith("the first")
+    if again and leads and neutral and form in ("him", "'s"):
+        return object_ if form == "him" else whose
     by_pronoun = noun.by_pronoun and (again or noun.first == subject)
     if form == "himself":
         return self_

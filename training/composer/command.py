@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         plan = Plan(scores, _seconds(scores, recipe), int(recipe.seed), recipe.held_out, int(recipe.captions))
         with CacheWriter(args.output) as writer:
             _same_as_before(args.output, scores, table, recipe)
-            earlier = _earlier(args.output, scores)
+            earlier = earlier_results(args.output, scores)
             tallies = compose(plan, library, writer, earlier=earlier, workers=workers, progress=bar)
     except KeyboardInterrupt:
         bar.close()
@@ -143,7 +143,7 @@ def _same_as_before(
         temporary.write_text(json.dumps(before | facts, indent=0, sort_keys=True), encoding="utf-8")
 
 
-def _earlier(output: Path, scores: Sequence[Score]) -> dict[str, list[tuple[str, float]]]:
+def earlier_results(output: Path, scores: Sequence[Score]) -> dict[str, list[tuple[str, float]]]:
     """What became of each score's clips so far, in order (see `compose`)."""
     try:
         cache = PairCache(output)

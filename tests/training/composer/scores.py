@@ -52,6 +52,9 @@ held_out = true
 """
 
 
+OTHER = '[[other]]\nclip = "stand"\n'
+
+
 def score(folder: Path, text: str) -> Score:
     """The score that a text says."""
     path = folder / "score.toml"
@@ -59,7 +62,7 @@ def score(folder: Path, text: str) -> Score:
     return load_score(path)
 
 
-def plain(folder: Path, actor: str, other: str = '[[other]]\nclip = "stand"\n', stage: str = "") -> Score:
-    """A score of four seconds of phases, nothing varied."""
-    head = f'name = "plain"\ntitle = "Plain"\nmirror = 0.0\n{ROLES}[stage]\nseconds = 4.0\n{stage}\n'
+def plain(folder: Path, actor: str, other: str = OTHER, stage: str = "", seconds: float = 4.0) -> Score:
+    """A score of some phases, nothing varied."""
+    head = f'name = "plain"\ntitle = "Plain"\nmirror = 0.0\n{ROLES}[stage]\nseconds = {seconds}\n{stage}\n'
     return score(folder, f"{head}{actor}{other}{CAPTION}")

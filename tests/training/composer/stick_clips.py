@@ -29,7 +29,7 @@ def standing(apart: float = 0.0, name: str = "stand") -> Segment:
         rotations[:, J[f"{side}_shoulder"]] = quat_from_axis_angle(Z, np.array(-1.35 * sign))
         rotations[:, J[f"{side}_hip"]] = quat_from_axis_angle(Z, np.array(apart * sign))
         rotations[:, J[f"{side}_ankle"]] = quat_from_axis_angle(Z, np.array(-apart * sign))
-    rotations[:, J["spine2"]] = quat_from_axis_angle(np.array([1.0, 0.0, 0.0]), 0.03 * np.sin(t))
+    rotations[:, J["spine2"]] = quat_from_axis_angle(np.array([1.0, 0.0, 0.0]), 0.08 * np.sin(t))
     leg = SMPL22.offsets[[J["l_knee"], J["l_ankle"]]].sum(axis=0)
     fall = -leg[1] * (1 - np.cos(apart)) - leg[0] * np.sin(apart)
     pelvis = np.tile([0.0, HEIGHT - fall, 0.0], (FRAMES, 1))

@@ -105,7 +105,7 @@ def test_knees_give_where_the_pelvis_goes_down(tmp_path: Path) -> None:
     assert positions[45, 0, 1] == pytest.approx(HEIGHT - 0.2, abs=0.01)
     assert np.abs(positions[45, TOES] - positions[0, TOES]).max() < 0.003
     up = quat_rotate(rotations[45, J["spine3"]], np.array([0.0, 1.0, 0.0]))
-    assert np.degrees(np.arccos(up[1])) == pytest.approx(40.0, abs=3.0)
+    assert np.degrees(np.arccos(up[1])) == pytest.approx(40.0, abs=5.0)  # they breathe
 
 
 def test_the_two_stand_as_the_stage_says_at_its_moment(tmp_path: Path) -> None:
