@@ -41,6 +41,7 @@ def train_denoiser(space: Workspace) -> None:
     """Train denoiser and text head on the VAE's latents and write denoiser.safetensors."""
     recipe, run = space.recipe.denoiser, space.run
     if (run / DENOISER).is_file():
+        space.write_facts()
         return
     if not space.latents_vae.is_file():
         raise RecipeError(f"{run} has no trained VAE yet; run `intermoe train vae` with the same -o first")
