@@ -10,7 +10,6 @@ prediction. A short training need not find by itself that people move smoothly a
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,10 +57,6 @@ class LinearFilter(nn.Module):
         self.register_buffer("gain", torch.ones(len(alpha)))
         self.register_buffer("signal", alpha.sqrt().float(), persistent=False)
         self.register_buffer("deviation", (1.0 - alpha).sqrt().float(), persistent=False)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        state_dict.setdefault(f"{prefix}gain", torch.ones_like(self.gain))  # weights from before it was there
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def fit(self, latents: Tensor) -> None:
