@@ -52,7 +52,7 @@ def tell(story: Story, rigs: list[str], take: str) -> Iterator[float]:
 
     writer.write = write
     for source in rigs:
-        name = Path(source).stem.removeprefix("rig.") if source != RIGIFY else RIGIFY
+        name = name_of(source)
         rig = stage(source)
         if rig is None:
             story.facts[name] = "not to be had in this Blender"
@@ -81,6 +81,11 @@ def tell(story: Story, rigs: list[str], take: str) -> Iterator[float]:
                 f"{name} {mode}: Blender's pose is the solver's", error < limit, f"{error:.3f} mm at {bone}"
             )
             yield from photograph(story, rig, f"{name}_{mode}")
+
+
+def name_of(source: str) -> str:
+    """What a rig is called in checks and pictures, and by --only."""
+    return Path(source).stem.removeprefix("rig.")
 
 
 def stage(source: str) -> bpy.types.Object | None:
@@ -235,16 +240,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rigs", type=Path, required=True)
     parser.add_argument("--take", type=Path)
+    parser.add_argument("--only", nargs="+", default=[])
     options = parser.parse_args(sys.argv[sys.argv.index("--") + 1 :])
     kinds = ("*.glb", "*.gltf", "rig.*.json")
     found = sorted(str(path) for kind in kinds for path in options.rigs.rglob(kind))
+    rigs = [source for source in [*found, RIGIFY] if not options.only or name_of(source) in options.only]
+    if not rigs:
+        raise SystemExit(f"no such rig; there are {', '.join(map(name_of, [*found, RIGIFY]))}")
     take = options.take
     if take is None:
         from intermoe_engine.bench.takes import hug
 
         take = options.out / "take.npz"
         hug().take.save(take)
-    play(lambda story: tell(story, [*found, RIGIFY], str(take)), options.out)
+    play(lambda story: tell(story, rigs, str(take)), options.out)
 
 
 main()

@@ -2,7 +2,7 @@
 """Installs the extension's zip into a fresh profile and drives it in a real Blender window.
 
     python3 tests/gui/run_window_test.py --zip dist/intermoe-0.1.0-linux-x64.zip --out out/gui
-    python3 tests/gui/run_window_test.py --zip … --out out/rigs --rigs FOLDER [--take TAKE.npz]
+    python3 tests/gui/run_window_test.py --zip … --out out/rigs --rigs FOLDER [--only NAME …]
 
 The first is a day in the life of an animator; the second puts one take on every rig of a folder, and leaves a
 contact sheet of each.
@@ -111,11 +111,14 @@ def main() -> int:
     )
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for the whole story")
     parser.add_argument("--rigs", type=Path, help="folder of rigs (.glb, .gltf, MPFB's rig.*.json) to try")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these rigs, or `rigify`")
     parser.add_argument("--take", type=Path, help="the take to try them with (default: a scripted embrace)")
     options = parser.parse_args()
     given = ("rigs", "take") if options.rigs else ("bundle",)
     paths = {name: getattr(options, name) for name in given if getattr(options, name)}
     arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path.resolve()))]
+    if options.rigs and options.only:
+        arguments += ["--only", *options.only]
     script = RIGS_STORY if options.rigs else STORY
     archive, out = options.archive.resolve(), options.out.resolve()
     status = run(options.blender, archive, out, script, arguments, options.limit)
