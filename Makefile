@@ -41,7 +41,7 @@ DATA ?=
 starter-table: venv
 	@test -d "$(DATA)" || { echo "name the folder of the salsa captures: make starter-table DATA=DIR"; exit 2; }
 	@$(PY) -m training.evaluation.salsa_set --data "$(DATA)" -o out/salsa
-	@$(PY) -m intermoe_engine train evaluator --config starter --data "$(DATA)" -o out/salsa-evaluator
+	@$(PY) -m intermoe_engine train evaluator --config salsa --data "$(DATA)" -o out/salsa-evaluator
 	@$(PY) -m intermoe_engine evaluate --bundle intermoe_engine/bundles/starter.zip --data out/salsa \
 	    --evaluator out/salsa-evaluator/evaluator.safetensors --swaps 8 --multimodality 4 10 -o out/starter-table
 

@@ -60,7 +60,9 @@ def _recipe(config: str | None, run: Path, resume: bool, stage: str) -> Recipe:
         raise RecipeError(f"{run} holds no run to go on with; leave --resume out to begin one")
     if config is None:
         if not kept.is_file():
-            raise RecipeError("name a recipe: --config starter, interhuman, interx, studio or a .toml file")
+            raise RecipeError(
+                "name a recipe: --config starter, salsa, interhuman, interx, studio or a .toml file"
+            )
         return load_recipe(kept)
     path = find_recipe(config)
     recipe = load_recipe(path)

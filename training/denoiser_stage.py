@@ -21,13 +21,20 @@ from .batches.text_store import TextStore, open_texts
 from .claims import teach_claims
 from .cycles import DENOISER_STAGE, run_cycles, save_weights
 from .data.salsa_captions import salsa_captions, split_captions
-from .denoiser_training import Conditioned, DenoiserTraining, prediction_errors, sample_latents
+from .denoiser_training import (
+    Conditioned,
+    DenoiserTraining,
+    prediction_errors,
+    sample_latents,
+    settle_experts,
+)
 from .fit.strips import strip
 from .fit.trainer import Training
 from .model import InterMoE, MotionVAE
 from .model.config import FRAMES_PER_LATENT
 from .model.linear_filter import LAGS
 from .official_layout import write_official_layout
+from .paraphrases import teach_paraphrases
 from .processes import first_process, made_once
 from .recipe import RecipeError
 from .vae_stage import longest_window
@@ -59,14 +66,7 @@ def train_denoiser(space: Workspace) -> None:
     held_out = captioned_latents(space, model.vae, held_pieces, held_out=True)
     trained = Conditioned(model)
     if recipe.claim_steps:
-        if space.recipe.data.kind != "salsa":
-            raise RecipeError("[denoiser] claim_steps works on the salsa captures alone; remove it")
-        captions = split_captions(salsa_captions())[0]
-        _, texts = captions_of(space, pieces, held_out=False)
-        read = teach_claims(
-            trained, captions, texts, recipe.claim_steps, (space.recipe.seed, DENOISER_STAGE, 97)
-        )
-        print(f"text head: claims read right {read}", flush=True)
+        _teach_text_head(space, trained, pieces)
     if model.denoiser.filter is not None:
         key = (space.recipe.seed, DENOISER_STAGE, 98)
         windows = long_windows(source(key, 1).latents, LAGS + 8, key)
@@ -83,11 +83,13 @@ def train_denoiser(space: Workspace) -> None:
     score = lambda average: prediction_errors(average, judged)
     draw = lambda average: _picture(space, average, model.vae, judged)
     run_cycles(space, "denoiser", DENOISER_STAGE, trained, recipe, len(pieces), cycle, score, draw)
+    on_train = source((space.recipe.seed, DENOISER_STAGE, 99), 16)
+    shares = settle_experts(trained, on_train)
+    print(f"experts take {float(shares.min()):.3f} to {float(shares.max()):.3f} of the frames", flush=True)
     made_once((run / DENOISER).is_file, lambda: save_weights(trained, run / DENOISER))
     if first_process():
         if space.recipe.model.feature_layout == "interhuman" and space.recipe.text.encoder == "clip":
             write_official_layout(run, space.recipe.model, run / DENOISER, run / VAE)
-        on_train = source((space.recipe.seed, DENOISER_STAGE, 99), 16)
         scores = {
             "minutes": round((time.monotonic() - begun) / 60, 1),
             "train": prediction_errors(trained, on_train),
@@ -95,6 +97,18 @@ def train_denoiser(space: Workspace) -> None:
         }
         space.write_json("denoiser-scores.json", scores)
         print(f"denoiser-scores.json: {scores}", flush=True)
+
+
+def _teach_text_head(space: Workspace, trained: Conditioned, pieces: Pieces) -> None:
+    """Before all else the text head learns to tell sentences apart; see `claims` and `paraphrases`."""
+    steps, key = space.recipe.denoiser.claim_steps, (space.recipe.seed, DENOISER_STAGE, 97)
+    picker, texts = captions_of(space, pieces, held_out=False)
+    if isinstance(picker, ClipCaptions):
+        right = teach_paraphrases(trained, picker.candidates, texts, steps, key)
+        print(f"text head: {right:.2f} of paraphrases found among a batch's clips", flush=True)
+        return
+    read = teach_claims(trained, split_captions(salsa_captions())[0], texts, steps, key)
+    print(f"text head: claims read right {read}", flush=True)
 
 
 def denoiser_pieces(space: Workspace, held_out: bool) -> Pieces:

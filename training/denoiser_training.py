@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .batches.latent_store import CaptionedLatents
 from .batches.stream import BatchSource, Share, moved
-from .fit.experts import ExpertLoads
+from .fit.experts import ExpertLoads, settle_biases
 from .fit.optimizers import build_optimizer, warm_up_cosine
 from .fit.trainer import Training
 from .model import GaussianDiffusion, InterMoE
@@ -124,6 +124,25 @@ def prediction_errors(trained: Conditioned, source: CaptionedLatents, batches: i
                 mean = float(error.sum() / (real.sum() * clean.shape[-1]))
                 totals.setdefault(f"{name}@{level}", []).append(mean)
     return {name: float(np.mean(values)) for name, values in totals.items()}
+
+
+@torch.no_grad()
+def settle_experts(trained: Conditioned, source: CaptionedLatents, batches: int = 8) -> Tensor:
+    """Measure the experts' biases anew on batches at random noise levels; see `settle_biases`."""
+    diffusion = GaussianDiffusion()
+    device = next(trained.parameters()).device
+
+    def run() -> None:
+        generator = torch.Generator().manual_seed(0)
+        for step in range(batches):
+            batch = moved(source.batch(step, Share()), device)
+            clean = batch["latents"]
+            timesteps = torch.randint(0, diffusion.total_steps, (len(clean),), generator=generator).to(device)
+            noise = torch.randn(clean.shape, generator=generator).to(device)
+            text = trained.sentence_vectors(batch)
+            trained.predict(diffusion.q_sample(clean, timesteps, noise), timesteps, text, batch)
+
+    return settle_biases(trained.denoiser.moe_layers(), run)
 
 
 @torch.no_grad()

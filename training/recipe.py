@@ -166,7 +166,7 @@ class DenoiserRecipe(ScheduleRecipe):
     random length, for captions that hold for any part of a clip; otherwise windows keep their own.
     text_rate: the text head's learning rate in parts of the denoiser's; at the full rate its post-norm
     layers come to say the same of every sentence. claim_steps: steps before all others in which the text head
-    learns what sentences claim (salsa alone).
+    learns what sentences claim (salsa) or which of them speak of one clip (a cache).
     """
 
     min_frames: int

@@ -95,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.scores", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with 60_NN.bvh and 61_NN.bvh")
-    parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes" / "starter.toml")
+    parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes" / "salsa.toml")
     parser.add_argument("--takes", type=int, default=24)
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args(argv)

@@ -20,8 +20,10 @@ from .batches.clips import find_clips
 from .batches.motion_store import MotionStore, open_store
 from .batches.statistics import Statistics, given_statistics
 from .batches.windows import store_statistics
+from .data.cache import PairCache
 from .data.salsa_captions import salsa_captions, split_captions
 from .fit.trainer import Devices
+from .interactions import Interaction, evenly, find_interactions
 from .layouts import LAYOUTS, MotionLayout
 from .processes import first_process
 from .recipe import RECIPES, Recipe
@@ -87,23 +89,41 @@ class Workspace:
         if not (self.run / "card.json").is_file():
             self.write_json("card.json", self._card())
         if not (self.run / KNOWN).is_file():
-            self.write_json(KNOWN, {"sentences": self._sentences()})
+            self.write_json(KNOWN, self._known())
 
-    def _sentences(self) -> list[str]:
-        """Sentences that are trained on, at most _MOST_KNOWN, taken evenly."""
+    @cached_property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """What a cache's clips that are trained on show; none where the cache does not tell."""
+        if self.recipe.data.kind != "cache":
+            return ()
+        trained = {clip.name for clip in self.store.clips if not clip.held_out}
+        return find_interactions(entry for entry in PairCache(self.data).entries if entry.name in trained)
+
+    def _known(self) -> dict[str, list[str]]:
+        """Sentences that are trained on, at most _MOST_KNOWN, evenly from all interactions, and of which."""
+        if self.interactions:
+            share = _MOST_KNOWN // len(self.interactions)
+            told: dict[str, str] = {}
+            for known in self.interactions:
+                for text in evenly(known.captions, share):
+                    told.setdefault(text, known.name)
+            return {"sentences": list(told), "interactions": list(told.values())}
         if self.recipe.data.kind == "salsa":
-            told = [caption.text for caption in split_captions(salsa_captions())[0]]
+            captions = [caption.text for caption in split_captions(salsa_captions())[0]]
         else:
-            told = [text for clip in self.store.clips if not clip.held_out for text in clip.captions]
-        told = list(dict.fromkeys(told))
-        chosen = np.linspace(0, len(told) - 1, min(len(told), _MOST_KNOWN)).round().astype(int)
-        return [told[k] for k in chosen]
+            captions = [text for clip in self.store.clips if not clip.held_out for text in clip.captions]
+        return {"sentences": evenly(list(dict.fromkeys(captions)), _MOST_KNOWN)}
 
     def _card(self) -> dict[str, Any]:
         """What is known of the model; whoever ships it adds the licence of the data and what it cannot do."""
         told = RECIPES / f"{self.recipe.name}-card.json"
         sampling = self.recipe.sampling
-        defaults = {"default_steps": sampling.steps, "default_guidance": sampling.guidance}
+        defaults: dict[str, Any] = {
+            "default_steps": sampling.steps,
+            "default_guidance": sampling.guidance,
+        }
+        if self.interactions:
+            defaults["interactions"] = [known.to_dict() for known in self.interactions]
         if told.is_file():
             return {**json.loads(told.read_text(encoding="utf-8")), **defaults}
         captions = [text for clip in self.store.clips if not clip.held_out for text in clip.captions[:1]]

@@ -125,7 +125,7 @@ def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> No
         "--config",
         "--recipe",
         metavar="FILE|NAME",
-        help="recipe: a .toml file, or starter, interhuman, interx, studio (default: the run's own)",
+        help="recipe: a .toml file, or starter, salsa, interhuman, interx, studio (default: the run's own)",
     )
     parser.add_argument("--data", required=True, type=Path, metavar="CACHE", help="what `prepare` made")
     parser.add_argument(

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training.fit.experts import settle_biases
 from training.model import Denoiser, InterMoE, ModelConfig
 from training.model.attention import MultiheadAttention
-from training.model.moe import TemporalSelectiveMoE
+from training.model.moe import LEAST_BIAS, TemporalSelectiveMoE
 
 SMALL = ModelConfig(
     vae_channels=4, denoiser_width=32, denoiser_blocks=2, heads=4, experts=4, expert_width=24, text_width=16
@@ -141,7 +142,7 @@ def test_capacity_bias_follows_the_load_of_the_whole_batch() -> None:
     valid = torch.ones(2, 8, dtype=torch.bool)
     valid[1, 5:] = False
     with torch.no_grad():
-        moe.aux_bias.copy_(torch.tensor([[1.0], [-2.0], [-0.5], [-0.5]]))  # takes all, none, some, some
+        moe.aux_bias.copy_(torch.tensor([[1.0], [-0.98], [-0.5], [-0.5]]))  # takes all, none, some, some
         _, takes = moe.route(x, condition)
     before = moe.aux_bias.clone()
     loads = (takes & valid.unsqueeze(-1)).sum(dim=(0, 1))
@@ -173,6 +174,39 @@ def test_capacity_update_balances_the_experts() -> None:
         moe.update_capacity_bias()
     loads = moe.route(x, condition)[1].sum(dim=(0, 1)) / (16 * 32 / 4)
     assert ((loads - 1).abs() < 0.25).all(), loads
+
+
+def test_no_bias_runs_away_from_a_saturated_router() -> None:
+    moe = TemporalSelectiveMoE(16, 8, 4, bias_step=0.1).train()
+    with torch.no_grad():
+        moe.gate_weight.fill_(10.0)
+    x, condition = torch.ones(2, 8, 16), torch.zeros(2, 16)
+    for _ in range(30):
+        moe(x, condition)
+        moe.update_capacity_bias()
+    assert (moe.aux_bias == LEAST_BIAS).all()
+    assert moe.route(x, condition)[1].all(), "a frame that every expert is sure of must find one"
+
+
+def test_settled_biases_give_each_expert_its_share_of_real_frames(denoiser: Denoiser) -> None:
+    latents, timesteps, text = _inputs(frames=40)
+    mask = torch.arange(40) < torch.tensor([40, 25, 10])[:, None]
+    layers = denoiser.moe_layers()
+    for moe in layers:
+        moe.aux_bias.fill_(-0.999)  # nearly nothing passes
+    taken: list[Tensor] = []
+
+    def count(moe: TemporalSelectiveMoE, args: tuple) -> None:
+        taken.append(moe.route(args[0], args[1])[1][args[2]].float().mean(dim=0))
+
+    shares = settle_biases(layers, lambda: denoiser(latents, timesteps, text, mask))
+    assert shares.shape == (2, 4) and not any(moe._forward_pre_hooks for moe in layers)
+    hooks = [moe.register_forward_pre_hook(count) for moe in layers]
+    denoiser(latents, timesteps, text, mask)
+    for hook in hooks:
+        hook.remove()
+    torch.testing.assert_close(torch.stack(taken), shares)
+    torch.testing.assert_close(shares, torch.full((2, 4), 0.25), atol=0.02, rtol=0)
 
 
 def test_exported_graph_keeps_batch_and_time_free(denoiser: Denoiser) -> None:

@@ -25,23 +25,26 @@ class CaptionPicker(Protocol):
 
 
 class ClipCaptions:
-    """Each of the clip's captions is as likely as the others."""
+    """Each of the clip's captions is as likely as the others.
+
+    candidates: for each piece the numbers, in `texts`, of its clip's captions.
+    """
 
     def __init__(self, store: MotionStore, pieces: Pieces) -> None:
         numbers: dict[str, int] = {}
-        self._candidates: list[list[int]] = []
+        self.candidates: list[list[int]] = []
         seen: dict[tuple[int, bool, bool], list[int]] = {}
         for clip, swap, mirror in zip(pieces.clip, pieces.swap, pieces.mirror, strict=True):
             view = (int(clip), bool(swap), bool(mirror))
             if view not in seen:
                 texts = [view_caption(text, view[1], view[2]) for text in store.clips[clip].captions]
                 seen[view] = [numbers.setdefault(text, len(numbers)) for text in texts]
-            self._candidates.append(seen[view])
+            self.candidates.append(seen[view])
         self.texts = list(numbers)
 
     def pick(self, window: int, frames: int, rng: np.random.Generator) -> int:
         """The number, in `texts`, of one of the clip's own captions."""
-        return int(rng.choice(self._candidates[window]))
+        return int(rng.choice(self.candidates[window]))
 
 
 def view_caption(text: str, swap: bool, mirror: bool) -> str:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.distributed
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from ..model.moe import TemporalSelectiveMoE
+from ..model.moe import LEAST_BIAS, TemporalSelectiveMoE
 
 DEAD_SHARE = 0.001
 """An expert that took less than this part of the frames since the last report counts as dead."""
@@ -64,3 +64,34 @@ class ExpertLoads:
     def restart(self) -> None:
         """Forget what was counted."""
         self._taken = self._seen = None
+
+
+@torch.no_grad()
+def settle_biases(layers: Sequence[TemporalSelectiveMoE], run: Callable[[], object]) -> Tensor:
+    """Set every bias so that each expert takes its capacity of the frames that `run` sends through them.
+
+    Biases follow the loads of the weights in training, of which averaged weights are no instance: their
+    routers are less sure, and few frames would pass. They are measured anew, as batch normalisation's
+    statistics are for averaged weights (Izmailov et al. 2018, arXiv 1803.05407): one block after the other,
+    since what experts take changes what later blocks see. Returns the shares then taken, (blocks, experts).
+    """
+    shares = []
+    for layer in layers:
+        seen: list[Tensor] = []
+
+        def keep(module: TemporalSelectiveMoE, args: tuple, seen: list[Tensor] = seen) -> None:
+            x, condition, valid = args
+            scores = torch.sigmoid(module.logits(x, condition))
+            seen.append(scores.flatten(0, 1) if valid is None else scores[valid])
+
+        handle = layer.register_forward_pre_hook(keep)
+        try:
+            run()
+        finally:
+            handle.remove()
+        scores = torch.cat(seen)
+        rest = max(0.0, 1.0 - layer.capacity / len(layer.experts))
+        limit = torch.stack([column.kthvalue(max(1, round(rest * len(column))))[0] for column in scores.T])
+        layer.aux_bias.copy_((-limit).clamp(min=LEAST_BIAS).unsqueeze(1))
+        shares.append((scores + layer.aux_bias[:, 0] > 0).float().mean(dim=0))
+    return torch.stack(shares)

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from .attention import AdaLN
 
+LEAST_BIAS = -0.99
+"""Training moves no bias below: among saturated sigmoids, rounding would decide what an expert takes."""
+
 
 class Expert(nn.Module):
     """SwiGLU without biases."""
@@ -65,9 +68,13 @@ class TemporalSelectiveMoE(nn.Module):
         self.experts = nn.ModuleList(Expert(width, hidden) for _ in range(experts))
         self.dense = False
 
+    def logits(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x (B, T, d), condition (B, d) -> how much each frame suits each expert (B, T, E)."""
+        return F.linear(x, self.gate_weight) + F.linear(condition, self.text_gate_weight).unsqueeze(1)
+
     def route(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, d), condition (B, d) -> gates (B, T, E) and which frames each expert takes, bool."""
-        logits = F.linear(x, self.gate_weight) + F.linear(condition, self.text_gate_weight).unsqueeze(1)
+        logits = self.logits(x, condition)
         return torch.softmax(logits, dim=-1), torch.sigmoid(logits) + self.aux_bias[:, 0] > 0
 
     def forward(self, x: Tensor, condition: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -110,5 +117,6 @@ class TemporalSelectiveMoE(nn.Module):
         target = self.frames_seen / len(self.experts) * self.capacity
         if self.frames_seen > 0:
             self.aux_bias -= self.bias_step * torch.sign(self.frames_taken - target).unsqueeze(1)
+            self.aux_bias.clamp_(min=LEAST_BIAS)
         self.frames_taken.zero_()
         self.frames_seen.zero_()

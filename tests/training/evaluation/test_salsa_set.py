@@ -12,8 +12,9 @@ from intermoe_engine.rotations import quat_from_axis_angle
 from intermoe_engine.skeleton import SMPL22
 from training.data.pair_clip import PairClip
 from training.data.salsa_captions import Caption, salsa_captions
-from training.evaluation.salsa_set import FRAMES, STRIDE, true_sentences, windows
+from training.evaluation.salsa_set import SECONDS, true_sentences, windows
 
+FRAMES = round(SECONDS * 30)
 UP = np.array([0.0, 1.0, 0.0])
 
 
@@ -56,6 +57,9 @@ def test_windows_overlap_by_half_and_come_both_ways() -> None:
     assert [w.name for w in found[:2]] == ["d_0000_lead_first", "d_0000_follow_first"]
     assert found[1].roles == ("follow", "lead") and found[1].split == "test"
     np.testing.assert_array_equal(
-        found[2].root_translation, clip.root_translation[:, STRIDE : STRIDE + FRAMES]
+        found[2].root_translation, clip.root_translation[:, FRAMES // 2 : FRAMES // 2 + FRAMES]
     )
     np.testing.assert_array_equal(found[1].root_translation, found[0].root_translation[::-1])
+    longer = list(windows(clip, salsa_captions(), "train", 2 * SECONDS))
+    assert [w.frames for w in longer] == [2 * FRAMES] * 2
+    assert longer[0].name == "d_0000_300_lead_first"
