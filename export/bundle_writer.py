@@ -35,6 +35,7 @@ _TOP_LEVEL = (
     "default_guidance",
     "max_tokens",
     "example_prompts",
+    "interactions",
 )
 
 
@@ -55,8 +56,9 @@ def bundle_card(
     """The content of bundle.json without `files`.
 
     description: the run's card. Its entries id, name, licence, fps (30), frames ({min, max}; 15 and 300),
-    default_steps (50), default_guidance (3.5) and example_prompts have places of their own; all others, such
-    as what the model knows, how it was trained and how it scored, go into `provenance` as they are.
+    default_steps (50), default_guidance (3.5), example_prompts and interactions ([{name, prompt, seconds}])
+    have places of their own; all others, such as how it was trained and how it scored, go into `provenance`
+    as they are.
     """
     missing = [key for key in ("id", "name", "licence") if not description.get(key)]
     if missing:
@@ -93,6 +95,7 @@ def bundle_card(
         "licence": description["licence"],
         "provenance": {**free, **provenance},
         "example_prompts": list(description.get("example_prompts", [])),
+        "interactions": list(description.get("interactions", [])),
     }
 
 

@@ -19,22 +19,31 @@ LEAST_SIMILARITY = 0.65
 
 
 def known_file(
-    sentences: Sequence[str], tokenizer_json: bytes, graph: bytes | onnx.ModelProto, limits: TextLimits
+    sentences: Sequence[str],
+    tokenizer_json: bytes,
+    graph: bytes | onnx.ModelProto,
+    limits: TextLimits,
+    interactions: Sequence[str] = (),
 ) -> bytes:
     """`known.npz`: the sentences and their vectors, by the very graph that the bundle ships.
 
-    Raises ExportError where that graph does not compare sentences.
+    interactions: which of the card's interactions each sentence asks for, by name; empty: not told.
+    Raises ExportError where that graph does not compare sentences, or the lists differ in length.
     """
+    if interactions and len(interactions) != len(sentences):
+        raise ExportError("known.json must name one interaction for each sentence, or none at all")
     model = graph.SerializeToString() if isinstance(graph, onnx.ModelProto) else graph
     encoder = TextEncoder(tokenizer_json, load_graph("text_encoder.onnx", model, "cpu"), limits)
     vectors = [encoder.sentence_vector(sentence) for sentence in sentences]
     if not vectors or any(vector is None for vector in vectors):
         raise ExportError("known sentences need a text encoder that compares them; leave known.json out")
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        sentences=np.array(sentences),
-        vectors=np.array(vectors, dtype=np.float16),
-        least=np.float32(LEAST_SIMILARITY),
-    )
+    arrays = {
+        "sentences": np.array(sentences),
+        "vectors": np.array(vectors, dtype=np.float16),
+        "least": np.float32(LEAST_SIMILARITY),
+    }
+    if interactions:
+        arrays["interactions"] = np.array(interactions)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

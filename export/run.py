@@ -61,6 +61,8 @@ class Run:
     card: Mapping[str, Any]
     text: TextRecipe
     known: Sequence[str] = ()
+    known_interactions: Sequence[str] = ()
+    """What each known sentence asks for, or empty."""
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -97,10 +99,12 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         recipe = folder / "recipe.toml"
         text = load_recipe(recipe).text if recipe.is_file() else TextRecipe()
         known = folder / KNOWN
-        sentences = [str(s) for s in _json(known)["sentences"]] if known.is_file() else []
+        told = _json(known) if known.is_file() else {"sentences": []}
+        sentences = [str(s) for s in told["sentences"]]
+        interactions = [str(s) for s in told.get("interactions", [])]
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExportError(f"{folder} cannot be exported: {error}") from error
-    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card, text, sentences)
+    return Run(model.eval().requires_grad_(False), mean, std, skeleton, card, text, sentences, interactions)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -238,7 +242,9 @@ def _export_minilm_run(
     files["stats.npz"] = stats_file(run.mean, run.std, run.model.config.features)
     if run.known:
         limits = TextLimits(max_tokens, run.model.config.text_width, "tokenizer.json", False)
-        files[KNOWN_FILE] = known_file(run.known, files["tokenizer.json"], files["text_encoder.onnx"], limits)
+        files[KNOWN_FILE] = known_file(
+            run.known, files["tokenizer.json"], files["text_encoder.onnx"], limits, run.known_interactions
+        )
     text = {"model": MODEL_ID, "licence": "Apache-2.0", "head": "trained with the denoiser"}
     provenance = _provenance(run, measured, settings, text)
     return write_bundle(

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from .skeleton import SMPL22
 from .take import ActorMotion, Take
 
 MIN_DURATION = 0.5
+DEFAULT_DURATION = 5.0
+"""Seconds where nobody says how long, and the prompt asks for nothing whose usual length the bundle gives."""
 MAX_VARIATIONS = 64
 MAX_GUIDANCE = 30.0
 LAYOUTS = {**SMPL_LAYOUTS, INTERX.name: INTERX}
@@ -43,13 +45,15 @@ Progress = Callable[[str, int, int], None]
 class GenerateRequest:
     """What to generate.
 
-    prompt: one sentence about both people. duration: seconds. seed: 0 .. 2^63 - 1; variation k is what the
-    seed `seed + k` gives alone. steps, guidance: None for the bundle's own. cleanup: smoothing, floor
-    and foot lock. keep_apart: bodies that pass through each other are parted, as part of the cleanup.
+    prompt: one sentence about both people. duration: seconds; None: as long as what the prompt asks for
+    usually takes, where the bundle tells, else DEFAULT_DURATION, within the bundle's limits.
+    seed: 0 .. 2^63 - 1; variation k is what the seed `seed + k` gives alone. steps, guidance: None for the
+    bundle's own. cleanup: smoothing, floor and foot lock. keep_apart: bodies that pass through each other are
+    parted, as part of the cleanup.
     """
 
     prompt: str
-    duration: float = 5.0
+    duration: float | None = None
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
@@ -102,10 +106,13 @@ class Engine:
         card = self.bundle.card
         clean_prompt(request.prompt)
         longest = card.max_duration
-        if not (math.isfinite(request.duration) and MIN_DURATION <= request.duration <= longest + 1e-6):
+        duration = request.duration
+        if duration is not None and not (
+            math.isfinite(duration) and MIN_DURATION <= duration <= longest + 1e-6
+        ):
             raise RequestError(
                 f"the duration must be from {MIN_DURATION:g} to {longest:g} seconds with this bundle "
-                f"(it is {request.duration:g})"
+                f"(it is {duration:g})"
             )
         if not 1 <= request.variations <= MAX_VARIATIONS:
             raise RequestError(f"the number of variations must be from 1 to {MAX_VARIATIONS}")
@@ -130,7 +137,6 @@ class Engine:
         diffusion = self.bundle.card.diffusion
         steps = request.steps if request.steps is not None else diffusion.default_steps
         guidance = request.guidance if request.guidance is not None else diffusion.default_guidance
-        frames = self._frames(request.duration)
         report = _Reporter(on_progress, is_cancelled)
 
         report("text", 0, 1)
@@ -139,6 +145,9 @@ class Engine:
             text, guidance = unconditional(self.bundle.card.text), 1.0  # nothing to guide towards
         else:
             text = self._text.encode(request.prompt)
+        duration = self._usual_duration(text) if request.duration is None else request.duration
+        request = replace(request, duration=duration)
+        frames = self._frames(duration)
         seconds = {"text": time.perf_counter() - began}
 
         began = time.perf_counter()
@@ -164,6 +173,12 @@ class Engine:
 
     def _load(self, name: str, device: str) -> Graph:
         return load_graph(name, self.bundle.model(name), device)
+
+    def _usual_duration(self, text: EncodedText) -> float:
+        """Seconds for a prompt of which nobody said how long it should take."""
+        card = self.bundle.card
+        wanted = text.interaction.seconds if text.interaction is not None else DEFAULT_DURATION
+        return min(max(wanted, card.min_duration, MIN_DURATION), card.max_duration)
 
     def _frames(self, duration: float) -> int:
         return min(max(int(round(duration * self.bundle.card.fps)), 1), self.bundle.card.frames.max)

@@ -23,15 +23,28 @@ from .settings import engine_settings
 
 
 @dataclass(frozen=True)
+class Example:
+    """A sentence to begin with. title: what it asks for; seconds: how long that usually takes; both may be
+    unknown, "" and None."""
+
+    title: str
+    prompt: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
 class CardSummary:
-    """The part of a bundle's card that is shown. Durations in seconds."""
+    """The part of a bundle's card that is shown. Durations in seconds.
+
+    examples: one for each interaction that the bundle knows, or its example sentences where it lists none.
+    """
 
     name: str
     min_duration: float
     max_duration: float
     default_steps: int
     default_guidance: float
-    example_prompts: tuple[str, ...]
+    examples: tuple[Example, ...]
 
 
 def path(context: bpy.types.Context) -> Path:
@@ -81,6 +94,12 @@ def _read(where: str, _changed: int) -> tuple[CardSummary | None, str]:
         card.max_duration,
         card.diffusion.default_steps,
         card.diffusion.default_guidance,
-        card.example_prompts,
+        _examples(card),
     )
     return summary, ""
+
+
+def _examples(card: BundleCard) -> tuple[Example, ...]:
+    if card.interactions:
+        return tuple(Example(known.title, known.prompt, known.seconds) for known in card.interactions)
+    return tuple(Example("", prompt, None) for prompt in card.example_prompts)

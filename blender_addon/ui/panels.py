@@ -140,9 +140,8 @@ def _draw_prompt(
     layout: bpy.types.UILayout, context: bpy.types.Context, settings: bpy.types.PropertyGroup
 ) -> None:
     column = layout.column(align=True)
-    row = column.row(align=True)
-    row.prop(settings, "prompt", text="")
-    row.menu("INTERMOE_MT_examples", text="", icon="DOWNARROW_HLT")
+    column.prop(settings, "prompt", text="")
+    column.operator("intermoe.choose_example", icon="VIEWZOOM")
     across = characters_across(context)
     if len(settings.prompt) > across - 6:
         echo = layout.column()

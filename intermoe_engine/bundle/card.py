@@ -13,9 +13,10 @@ import numpy as np
 
 from ..skeleton import Skeleton
 from .errors import BundleError
+from .fields import CARD_NAME, Fields
+from .interactions import KnownInteraction, read_interactions
 
 SCHEMA = 1
-CARD_NAME = "bundle.json"
 TEXT_FILES = ("text_encoder.onnx", "tokenizer.json")
 REQUIRED_FILES = (
     "denoiser.onnx",
@@ -93,7 +94,10 @@ class DiffusionSettings:
 
 @dataclass(frozen=True)
 class BundleCard:
-    """Everything that `bundle.json` says. `raw` is the whole document, free parts included."""
+    """Everything that `bundle.json` says. `raw` is the whole document, free parts included.
+
+    interactions: what the model knows; empty where the bundle does not list it, as older ones do not.
+    """
 
     schema: int
     id: str
@@ -108,6 +112,7 @@ class BundleCard:
     licence: str
     provenance: Mapping[str, Any]
     example_prompts: tuple[str, ...]
+    interactions: tuple[KnownInteraction, ...]
     files: Mapping[str, FileRecord]
     raw: Mapping[str, Any]
 
@@ -134,7 +139,7 @@ class BundleCard:
             raise BundleError(f"{CARD_NAME} is not valid JSON; download the bundle again") from error
         if not isinstance(document, dict):
             raise BundleError(f"{CARD_NAME} must hold one JSON object; download the bundle again")
-        top = _Fields(document, "")
+        top = Fields(document, "")
         schema = top.integer("schema", 1)
         if schema > SCHEMA:
             raise BundleError(
@@ -156,59 +161,13 @@ class BundleCard:
             licence=top.text("licence"),
             provenance=top.table("provenance").values,
             example_prompts=tuple(top.strings("example_prompts")),
+            interactions=read_interactions(top),
             files=_files(top.table("files"), (*REQUIRED_FILES, *(TEXT_FILES if text.encoder else ()))),
             raw=document,
         )
 
 
-class _Fields:
-    """One JSON object whose values are taken out with their type and range checked."""
-
-    def __init__(self, values: dict[str, Any], where: str) -> None:
-        self.values = values
-        self.where = where
-
-    def fail(self, key: str, expected: str) -> BundleError:
-        return BundleError(f"{CARD_NAME}: {self.where}{key} must be {expected}; download the bundle again")
-
-    def table(self, key: str) -> _Fields:
-        value = self.values.get(key)
-        if not isinstance(value, dict):
-            raise self.fail(key, "an object")
-        return _Fields(value, f"{self.where}{key}.")
-
-    def text(self, key: str) -> str:
-        value = self.values.get(key)
-        if not isinstance(value, str) or not value.strip():
-            raise self.fail(key, "a text")
-        return value
-
-    def strings(self, key: str) -> list[str]:
-        value = self.values.get(key)
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.fail(key, "a list of texts")
-        return value
-
-    def integer(self, key: str, low: int, high: int = 2**53) -> int:
-        value = self.values.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(key, f"a whole number of at least {low}")
-        return value
-
-    def number(self, key: str, low: float, high: float) -> float:
-        value = self.values.get(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
-            raise self.fail(key, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.values.get(key)
-        if value not in allowed:
-            raise self.fail(key, f"one of {', '.join(allowed)} (it is {value!r})")
-        return str(value)
-
-
-def _skeleton(fields: _Fields) -> Skeleton:
+def _skeleton(fields: Fields) -> Skeleton:
     names = fields.strings("names")
     count = len(names)
     try:
@@ -227,14 +186,14 @@ def _skeleton(fields: _Fields) -> Skeleton:
     return Skeleton(names=tuple(names), parents=parents, offsets=offsets, mirror=mirror)
 
 
-def _frames(fields: _Fields) -> FrameLimits:
+def _frames(fields: Fields) -> FrameLimits:
     limits = FrameLimits(fields.integer("min", 1), fields.integer("max", 1), fields.integer("multiple", 1))
     if limits.min > limits.max or limits.max < limits.multiple:
         raise fields.fail("min", "at most max, and multiple at most max")
     return limits
 
 
-def _latent(fields: _Fields) -> LatentShape:
+def _latent(fields: Fields) -> LatentShape:
     return LatentShape(
         persons=fields.integer("persons", 2, 2),
         groups=fields.integer("groups", 1),
@@ -243,7 +202,7 @@ def _latent(fields: _Fields) -> LatentShape:
     )
 
 
-def _text(fields: _Fields) -> TextLimits:
+def _text(fields: Fields) -> TextLimits:
     return TextLimits(
         max_tokens=fields.integer("max_tokens", 1),
         width=fields.integer("width", 1),
@@ -253,7 +212,7 @@ def _text(fields: _Fields) -> TextLimits:
     )
 
 
-def _diffusion(fields: _Fields) -> DiffusionSettings:
+def _diffusion(fields: Fields) -> DiffusionSettings:
     settings = DiffusionSettings(
         steps=fields.integer("steps", 1, 100_000),
         schedule=fields.choice("schedule", ("cosine",)),
@@ -267,7 +226,7 @@ def _diffusion(fields: _Fields) -> DiffusionSettings:
     return settings
 
 
-def _files(fields: _Fields, required: tuple[str, ...]) -> dict[str, FileRecord]:
+def _files(fields: Fields, required: tuple[str, ...]) -> dict[str, FileRecord]:
     records: dict[str, FileRecord] = {}
     for name in fields.values:
         check_relative_name(name)

@@ -69,6 +69,9 @@ def _inspect(args: argparse.Namespace) -> int:
     ]
     rows += [(f"file {name}", f"{record.bytes / 1e6:.2f} MB") for name, record in sorted(card.files.items())]
     rows += [("example", prompt) for prompt in card.example_prompts[:5]]
+    rows += [
+        (f"knows {known.title}", f"{known.seconds:.1f} s  {known.prompt}") for known in card.interactions
+    ]
     rows += [(key, _short(value)) for key, value in card.provenance.items()]
     width = max(len(key) for key, _ in rows)
     for key, value in rows:

@@ -15,8 +15,6 @@ from .progress import ProgressBar
 if TYPE_CHECKING:
     from ..take import Take
 
-DEFAULT_DURATION = 5.0
-
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add `generate`."""
@@ -35,7 +33,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="OUT.npz, or OUT.bvh for two BVH files",
     )
     parser.add_argument(
-        "--duration", type=float, metavar="S", help="seconds (default 5, or the bundle's limit)"
+        "--duration",
+        type=float,
+        metavar="S",
+        help="seconds (default: as long as what is asked for usually takes, else 5)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="one seed is one motion (default 0)")
     parser.add_argument("--steps", type=int, metavar="N", help="sampling steps (default: the bundle's)")
@@ -78,10 +79,9 @@ def run(args: argparse.Namespace) -> int:
 
     clean_prompt(args.prompt)
     bundle = Bundle.open(args.bundle)
-    longest = bundle.card.max_duration
     request = GenerateRequest(
         prompt=args.prompt,
-        duration=args.duration if args.duration is not None else min(DEFAULT_DURATION, longest),
+        duration=args.duration,
         seed=args.seed,
         steps=args.steps,
         guidance=args.guidance,
@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
             bar.close()
         for warning in takes[0].meta["warnings"]:
             print(f"warning: {warning}", file=sys.stderr)
+        if args.duration is None:
+            print(f"length: {takes[0].meta['duration']:g} s (--duration S for another)", file=sys.stderr)
         if args.fps is not None:
             takes = [take.resampled(args.fps) for take in takes]
         _write(takes, temporaries, output.suffix.lower() == ".bvh")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..bundle.card import TextLimits
 from ..bundle.errors import BundleError
+from ..bundle.interactions import KnownInteraction
 from ..errors import EngineError, RequestError
 from .familiar import KnownSentences
 from .session import Graph
@@ -21,11 +22,15 @@ MAX_PROMPT_CHARACTERS = 10_000
 
 @dataclass(frozen=True)
 class EncodedText:
-    """The condition `text` (E,) float32 of one prompt, and what to warn of: a cut or unfamiliar prompt."""
+    """The condition `text` (E,) float32 of one prompt, and what to warn of: a cut or unfamiliar prompt.
+
+    interaction: what the prompt asks for, where the bundle knows it.
+    """
 
     text: np.ndarray
     tokens: int
     warnings: tuple[str, ...] = ()
+    interaction: KnownInteraction | None = None
 
 
 def clean_prompt(prompt: str) -> str:
@@ -92,10 +97,12 @@ class TextEncoder:
         limit = self._limits.max_tokens
         if wanted > limit:
             warnings.append(f"the prompt has {wanted} tokens and was cut after {limit}; make it shorter")
+        interaction = None
         if self._known is not None and SENTENCE in outputs:
             hint = self._known.hint(outputs[SENTENCE][0])
             warnings.extend([hint] if hint else [])
-        return EncodedText(text[0].astype(np.float32), len(ids), tuple(warnings))
+            interaction = self._known.interaction(outputs[SENTENCE][0])
+        return EncodedText(text[0].astype(np.float32), len(ids), tuple(warnings), interaction)
 
     def sentence_vector(self, sentence: str) -> np.ndarray | None:
         """What the sentence means, (S,) of length 1; None where the graph does not tell."""

@@ -67,7 +67,7 @@ def generate(job: RunningJob) -> dict[str, Any]:
     folder = _folder(params)
     request = GenerateRequest(
         prompt=_typed(params, "prompt", str, ""),
-        duration=_number(params, "duration", GenerateRequest.duration),
+        duration=_number(params, "duration", None),
         seed=_typed(params, "seed", int, GenerateRequest.seed),
         steps=_typed(params, "steps", int, None),
         guidance=_number(params, "guidance", None),

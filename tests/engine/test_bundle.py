@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 
 from intermoe_engine.bundle import Bundle, BundleError
 from intermoe_engine.bundle.card import check_relative_name
+from intermoe_engine.cli.main import main
 from tests.tiny_bundle import copy_folder, rewrite_card, zip_folder
 
 
@@ -225,3 +227,23 @@ def test_changed_after_opening(copy: Path) -> None:
     (copy / "denoiser.onnx").write_bytes(data)
     with pytest.raises(BundleError, match="altered"):
         bundle.model("denoiser.onnx")
+
+
+def test_interactions_are_read_and_printed(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Bundle.open(copy).card.interactions == (), "an older bundle lists none"
+    rewrite_card(copy, interactions=[{"name": "fist_bump", "prompt": "two people bump fists", "seconds": 3}])
+    (known,) = Bundle.open(copy).card.interactions
+    assert (known.name, known.title, known.seconds) == ("fist_bump", "Fist bump", 3.0)
+    assert main(["bundle", "inspect", str(copy)]) == 0
+    assert re.search(r"knows Fist bump +3\.0 s  two people bump fists", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("interactions", "place"),
+    [("hug", "interactions"), ([3], "interactions"), ([{"name": "hug", "seconds": 2}], r"\[0\]\.prompt"),
+     ([{"name": "hug", "prompt": "they hug", "seconds": -1}], r"\[0\]\.seconds")],
+)  # fmt: skip
+def test_broken_interactions_are_refused(copy: Path, interactions: object, place: str) -> None:
+    rewrite_card(copy, interactions=interactions)
+    with pytest.raises(BundleError, match=place):
+        Bundle.open(copy)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from intermoe_engine.bundle.interactions import KnownInteraction
 from intermoe_engine.runtime.familiar import KnownSentences
 
 SENTENCES = ("they dance", "they are dancing", "they fight", "they greet")
@@ -39,3 +40,18 @@ def test_similarity_is_the_cosine() -> None:
 def test_what_does_not_fit_is_refused(vectors: np.ndarray, least: float) -> None:
     with pytest.raises(ValueError):
         KnownSentences(SENTENCES, vectors, least)
+
+
+def test_an_unlike_sentence_is_told_the_nearest_interactions_each_once() -> None:
+    dance = KnownInteraction("dance_apart", "they dance", 6.0)
+    greet = KnownInteraction("greet", "they greet", 2.0)
+    known = KnownSentences(SENTENCES, VECTORS, 0.8, [dance, dance, None, greet])
+    vector = np.array([0.6, 0.5, 0.55])
+    assert known.nearest_interactions(vector) == [dance, greet]
+    hint = known.hint(vector)
+    assert hint is not None and hint.endswith('dance apart ("they dance"), greet ("they greet")')
+    assert known.interaction(vector) is None, "too unlike to say what is asked for"
+    assert known.interaction(np.array([0.1, 0.0, 2.0])) == greet
+    assert known.interaction(VECTORS[2]) is None, "alike, but of no listed interaction"
+    with pytest.raises(ValueError, match="one interaction for each"):
+        KnownSentences(SENTENCES, VECTORS, 0.8, [dance])

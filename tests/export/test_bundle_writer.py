@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -129,14 +130,26 @@ def test_command_line_exports_a_run(
 
 def test_a_bundle_says_when_a_sentence_is_unlike_all_it_knows(run_folder: Path, tmp_path: Path) -> None:
     known = ["two people dance salsa together", "a man leads a woman in a partner dance"]
-    (run_folder / "known.json").write_text(json.dumps({"sentences": known}))
+    listed = [
+        {"name": "salsa", "prompt": known[0], "seconds": 1.5},
+        {"name": "lead", "prompt": known[1], "seconds": 9.0},
+    ]
+    told = {"sentences": known, "interactions": ["salsa", "lead"]}
+    (run_folder / "known.json").write_text(json.dumps(told))
+    card = json.loads((run_folder / "card.json").read_text())
+    (run_folder / "card.json").write_text(json.dumps({**card, "interactions": listed}))
     engine = Engine(Bundle.open(export_run(run_folder, tmp_path / "run.zip")), "cpu")
+    assert [dataclasses.asdict(known) for known in engine.bundle.card.interactions] == listed
     like, unlike = (
         engine.generate(GenerateRequest(prompt, 0.5, steps=1, cleanup=False))[0].meta["warnings"]
         for prompt in ("a couple dances salsa", "one person kicks the other in the shin")
     )
     assert like == []
-    assert len(unlike) == 1 and "not trained" in unlike[0] and known[1] in unlike[0]
+    assert len(unlike) == 1 and "not trained" in unlike[0] and f'lead ("{known[1]}")' in unlike[0]
+    # Without a duration: as long as it usually takes, within the card's 4 s, and 5 s cut to 4 where unknown.
+    for prompt, frames in (("a couple dances salsa", 45), (known[1], 120), ("a dog barks", 120)):
+        take = engine.generate(GenerateRequest(prompt, steps=1, cleanup=False))[0]
+        assert take.frames == frames and take.meta["duration"] == pytest.approx(frames / 30)
 
 
 def test_weights_are_read_back_exactly(run_folder: Path) -> None:
