@@ -6,12 +6,18 @@ PROMPT ?=
 SEED ?=
 export PIP_NO_WARN_SCRIPT_LOCATION = 1
 
-.PHONY: demo test test-blenders lint types venv addon bundle starter-table clean
+.PHONY: demo gallery test test-blenders lint types venv addon bundle starter-table clean
 
 demo:
 	@.ci/blender-libraries
 	@.ci/environment $(VENV) "$(PYTHON)" -e ".[cpu,blender]"
 	@$(PY) -m blender_addon.headless.demo -o out/demo $(if $(PROMPT),--prompt "$(PROMPT)") $(if $(SEED),--seed $(SEED))
+
+# A contact sheet of each interaction that a bundle knows: make gallery [BUNDLE=B.zip] [ONLY="hug salsa"] [OUT=DIR]
+OUT ?= out/gallery
+gallery: venv
+	@$(PY) -m training.gallery $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(SEED),--seed $(SEED)) -o "$(OUT)"
 
 test: venv lint types
 	$(PY) -m pytest
