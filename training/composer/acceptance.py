@@ -18,7 +18,8 @@ from ..evaluation.capsules import body_capsules, segment_distance, surface_dista
 from ..evaluation.quality import body_speeds, foot_slide, jerk
 from .figure import Figure, J
 from .meeting import Meeting
-from .score import Accept, Look
+from .score import Accept
+from .tables import Look
 
 SLIDE = 200.0
 """mm/s: mean ground speed of the lower toe near the floor, over both people; 70 to 190 in captured walks,

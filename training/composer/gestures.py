@@ -10,8 +10,8 @@ from intermoe_engine.rotations import quat_rotate
 from .arms import SIDES, reached, way
 from .draw import Draw
 from .figure import Figure, J
-from .score import Gesture
 from .segment import yaw_quat
+from .tables import Gesture
 from .timeline import blends, people, window
 
 _FRAMES = {"chest": "spine3", "head": "head", "pelvis": "pelvis"}

@@ -17,8 +17,8 @@ from intermoe_engine.rotations import (
 
 from .draw import Draw
 from .figure import Figure, J
-from .score import Look
 from .segment import UP, yaw_quat
+from .tables import Look
 from .timeline import blends, people, window
 
 _SMOOTH_SECONDS = 0.12

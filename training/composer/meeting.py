@@ -14,8 +14,8 @@ from intermoe_engine.rotations import Array, quat_rotate
 from .arms import HAND, way
 from .draw import Draw
 from .figure import Figure, J, mixed
-from .score import Touch
 from .segment import yaw_quat
+from .tables import Touch
 from .timeline import people, window
 
 Pair = tuple[Figure, Figure]

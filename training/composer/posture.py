@@ -12,8 +12,8 @@ from intermoe_engine.rotations import Array, quat_exp, quat_rotate
 
 from .draw import Draw
 from .figure import Figure, J
-from .score import Posture
 from .segment import turned, yaw_quat
+from .tables import Posture
 from .timeline import blends, people, window
 
 _SPINE = ("spine1", "spine2", "spine3")

@@ -11,21 +11,8 @@ from intermoe_engine.retarget.touch.parts import INDEX
 
 from .expressions import check_expression
 from .fields import read_table
-from .score import (
-    Accept,
-    CaptionTemplate,
-    Choice,
-    Gesture,
-    Layer,
-    Look,
-    Phase,
-    Posture,
-    Range,
-    Score,
-    ScoreError,
-    Stage,
-    Touch,
-)
+from .score import Accept, CaptionTemplate, Choice, Range, Score, ScoreError
+from .tables import Gesture, Layer, Look, Phase, Posture, Stage, Touch
 
 INTERACTIONS = Path(__file__).parent / "interactions"
 WHO = ("actor", "other", "both")

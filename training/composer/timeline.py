@@ -19,8 +19,8 @@ from .draw import Draw
 from .figure import Figure, J, mixed
 from .library import Library
 from .path import along_arc, around, eased, facing, moved, progress, seen_from, to_point, walked
-from .score import Move, Phase
 from .segment import Segment, turned, yaw_quat
+from .tables import Move, Phase
 
 FPS = 30.0
 ROLES = ("actor", "other")
