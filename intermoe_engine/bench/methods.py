@@ -22,22 +22,30 @@ from ..retarget.alignment import alignments, rest_frames, source_rest_pose
 from ..retarget.report import pair_report
 from ..retarget.source import SourceActor
 from ..retarget.touch.binding import body_points
+from ..retarget.touch.body import source_points
+from ..retarget.touch.parts import POINTS
+from ..retarget.touch.pose_model import LIMBS
+from ..retarget.touch.skin import target_girths
 from ..retarget.trajectory import pair_scale
-from ..rotations import quat_to_matrix
+from ..rotations import quat_between, quat_rotate, quat_to_matrix
 from ..take import Take
+from .interaction_mesh import deformed
 
-METHODS = ("own height", "one scale", "together")
-"""Two baselines, each person alone: scaled by its own legs, or both by one scale, with planted feet; and the
-retargeter of this project, which solves both together."""
+METHODS = ("own height", "one scale", "interaction mesh", "together")
+"""Two baselines, each person alone: scaled by its own legs, or both by one scale, with planted feet; an
+interaction mesh (`interaction_mesh.py`) on top of the second; and the retargeter of this project, which
+solves both together."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """points (2, T, 18, 3): both bodies (`touch.parts.POINTS`), metres. scale: of the pair. ratios: leg
-    lengths over the take's, for A and B. actors: the report's rows. hinges: for A and B, ("arm" or "leg",
-    side) -> the axis (T, 3) about which elbow or knee closes, as the keyed bones turn it."""
+    """points (2, T, 18, 3): both bodies (`touch.parts.POINTS`), metres. radii (2, P): of their parts, metres.
+    scale: of the pair. ratios: leg lengths over the take's, for A and B. actors: the report's rows. hinges:
+    for A and B, ("arm" or "leg", side) -> the axis (T, 3) about which elbow or knee closes, as the keyed
+    bones turn it."""
 
     points: np.ndarray
+    radii: np.ndarray
     scale: float
     ratios: tuple[float, float]
     actors: list[dict[str, Any]]
@@ -55,7 +63,8 @@ def outcome(method: str, take: Take, rigs: tuple[RigDescription, RigDescription]
             _hinges(*parts) for parts in zip(rigs, result.mappings, sources, result.actors, strict=True)
         ]
         rows = result.report["actors"]
-        return Outcome(result.points, result.pair_scale, (ratios[0], ratios[1]), rows, hinges)
+        radii = _girths(rigs, result.points)
+        return Outcome(result.points, radii, result.pair_scale, (ratios[0], ratios[1]), rows, hinges)
     a, b = (ActorRetarget(s, rig, map_bones(rig), settings) for s, rig in zip(sources, rigs, strict=True))
     shared = pair_scale((a.leg_ratio, b.leg_ratio))
     for actor in (a, b):
@@ -69,7 +78,28 @@ def outcome(method: str, take: Take, rigs: tuple[RigDescription, RigDescription]
         _hinges(actor.rig, actor.mapping, source, motion)
         for actor, source, motion in zip((a, b), sources, motions, strict=True)
     ]
-    return Outcome(points, shared, (a.leg_ratio, b.leg_ratio), report["actors"], hinges)
+    radii = _girths(rigs, points)
+    if method == "interaction mesh":
+        alone = points
+        points = deformed(np.stack([source_points(s) for s in sources]), alone, shared, take.fps)
+        hinges = [_carried(*parts) for parts in zip(hinges, alone, points, strict=True)]
+    return Outcome(points, radii, shared, (a.leg_ratio, b.leg_ratio), report["actors"], hinges)
+
+
+def _girths(rigs: tuple[RigDescription, RigDescription], points: np.ndarray) -> np.ndarray:
+    return np.stack([target_girths(rig, person) for rig, person in zip(rigs, points, strict=True)])
+
+
+def _carried(
+    hinges: dict[tuple[str, str], np.ndarray], before: np.ndarray, after: np.ndarray
+) -> dict[tuple[str, str], np.ndarray]:
+    """Axes of elbows and knees that go along with their upper limbs by the shortest arc."""
+    out = {}
+    for (limb, side), axis in hinges.items():
+        i, j = (POINTS.index(f"{side}_{name}") for name in LIMBS[limb][:2])
+        swing = quat_between(before[:, j] - before[:, i], after[:, j] - after[:, i])
+        out[limb, side] = quat_rotate(swing, axis)
+    return out
 
 
 def _hinges(

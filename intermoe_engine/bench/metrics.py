@@ -10,7 +10,7 @@ import numpy as np
 from ..retarget.alignment import rest_frames, source_rest_pose
 from ..retarget.source import SIDE_JOINTS, SourceActor
 from ..retarget.touch import find_contacts
-from ..retarget.touch.body import Body, girths, source_points
+from ..retarget.touch.body import Body, source_points
 from ..retarget.touch.clearance import PartPairs, clearance
 from ..retarget.touch.parts import POINTS
 from ..retarget.touch.tracks import ContactTrack, contact_tracks
@@ -19,6 +19,8 @@ from .methods import Outcome
 
 MARGIN = 0.3
 """Seconds before and after a contact in which a limb counts as taking part in it."""
+NEAR = 0.5
+"""Metres between two people's points up to which their distance is part of what they do together."""
 _LIMBS = {"arm": ("shoulder", "elbow", "wrist"), "leg": ("hip", "knee", "ankle")}
 _BACKWARD = np.radians(5.0)
 
@@ -28,18 +30,20 @@ class Measures:
     """Values of one or more runs, each (N,), to be pooled before a median or percentile is taken.
 
     joint: distances of joints from the take's, metres. hand, other: gap errors of contacts with and without
-    a hand, metres. limb_free: direction errors of upper and lower limbs outside contacts (feet on the floor
-    are in contact), limb_all: of all, degrees. slide, slide_take: ground speed of supporting feet, m/s.
-    sunk: deepest sole below the floor, metres. overlap, overlap_take: depths of the two people in each other
-    summed over parts, metres a frame; deepest, deepest_take: of any two parts in a frame. deeper: per frame
-    the most that two parts overlap beyond the take. backward: frames with an elbow or knee bent backwards
-    more than in the take, as 0 or 1. step: largest move of a joint between two frames over the take's, both
-    for its size.
+    a hand, metres. near: how far distances between points of the two, within NEAR of each other in the take,
+    are from the take's times the pair's scale, metres. limb_free: direction errors of upper and lower limbs
+    outside contacts (feet on the floor are in contact), limb_all: of all, degrees. slide, slide_take: ground
+    speed of supporting feet, m/s. sunk: deepest sole below the floor, metres. overlap, overlap_take: depths
+    of the two people in each other summed over parts, metres a frame; deepest, deepest_take: of any two parts
+    in a frame. deeper: per frame the most that two parts overlap beyond the take. backward: frames with an
+    elbow or knee bent backwards more than in the take, as 0 or 1. step: largest move of a joint between two
+    frames over the take's, both for its size.
     """
 
     joint: np.ndarray
     hand: np.ndarray
     other: np.ndarray
+    near: np.ndarray
     limb_free: np.ndarray
     limb_all: np.ndarray
     slide: np.ndarray
@@ -67,7 +71,7 @@ def measure(take: Take, result: Outcome) -> Measures:
     sources = [SourceActor.from_motion(motion) for motion in take.actors]
     taken = (Body.of_source(sources[0]), Body.of_source(sources[1]))
     targets = tuple(
-        body.on(points, girths(points)) for body, points in zip(taken, result.points, strict=True)
+        body.on(points, radii) for body, points, radii in zip(taken, result.points, result.radii, strict=True)
     )
     bodies = (targets[0], targets[1])
     tracks = contact_tracks(find_contacts(sources, take.fps), taken, take.fps)
@@ -87,6 +91,7 @@ def measure(take: Take, result: Outcome) -> Measures:
         joint=np.linalg.norm(result.points - np.stack([b.points for b in taken]), axis=-1).ravel(),
         hand=np.concatenate(errors[True]),
         other=np.concatenate(errors[False]),
+        near=_near(taken, result),
         limb_free=free,
         limb_all=everything,
         slide=np.concatenate(slides),
@@ -100,6 +105,15 @@ def measure(take: Take, result: Outcome) -> Measures:
         backward=backward,
         step=_steps(taken, result),
     )
+
+
+def _near(taken: tuple[Body, Body], result: Outcome) -> np.ndarray:
+    """Errors (N,) of distances between points of the two that are near each other in the take, metres."""
+    was, now = (
+        np.linalg.norm(a[:, :, None] - b[:, None], axis=-1)
+        for a, b in ((taken[0].points, taken[1].points), result.points)
+    )
+    return np.abs(now - result.scale * was)[was < NEAR]
 
 
 def _limbs(

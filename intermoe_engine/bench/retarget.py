@@ -17,11 +17,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the table to this file too")
     parser.add_argument(
-        "--rigs", metavar="DIR", type=Path, help="folder of rig descriptions (JSON), paired in turn"
+        "--rigs",
+        metavar="DIR",
+        type=Path,
+        help="folder of rig descriptions (JSON, see docs/retargeting.md), each paired with the next",
     )
     parser.add_argument("--take", metavar="NAME", action="append", help="only these takes (may be repeated)")
     parser.add_argument(
-        "--pair", metavar="A + B", action="append", help="only these pairs of rigs (may be repeated)"
+        "--pair", metavar="A + B", action="append", help="these pairs of rigs instead (may be repeated)"
+    )
+    parser.add_argument(
+        "--method", metavar="NAME", action="append", help="only these methods (may be repeated)"
     )
     parser.add_argument("--no-salsa", action="store_true", help="scripted takes alone")
     parser.add_argument(
@@ -33,13 +39,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and write if asked to."""
     from ..atomic import replacing
-    from .retarget_table import retarget_table
+    from .retarget_table import Choice, retarget_tables
 
-    text = retarget_table(args.rigs, args.take, not args.no_salsa, args.pair)
-    print(text)
+    lines = []
+    for line in retarget_tables(Choice(args.rigs, args.take, args.pair, args.method, not args.no_salsa)):
+        print(line, flush=True)
+        lines.append(line)
     if args.output is not None:
         with replacing(args.output) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
     if args.sheets is not None:
         from .sheets import draw_sheets
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from ..kinematics import forward_kinematics
 from ..retarget import RigDescription
+from ..retarget.source import SourceActor
 from ..rotations import quat_from_axis_angle
 from ..skeleton import SMPL22
+from ..take import Take
 
 MIXAMO = {
     "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck",
@@ -42,15 +44,20 @@ def proportions(scale: float = 1.0, arms: float = 1.0, legs: float = 1.0, width:
     return scale * out
 
 
-def humanoid(name: str, offsets: np.ndarray, arm_drop: float = 0.0) -> RigDescription:
+def humanoid(
+    name: str, offsets: np.ndarray, arm_drop: float = 0.0, sole: float | None = None
+) -> RigDescription:
     """A rig with Mixamo's names on these rest offsets (22, 3), its arms `arm_drop` degrees below level at
-    rest, standing on z = 0 in an armature that is z up."""
+    rest, standing on z = 0 in an armature that is z up. sole: metres from its toe joints down, None: a foot's
+    of its size."""
+    if sole is None:
+        sole = _SOLE * offsets[10, 1] / SMPL22.offsets[10, 1]
     local = np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (22, 1))
     for side, sign in (("l", -1.0), ("r", 1.0)):
         angle = np.asarray(sign * np.radians(arm_drop))
         local[SMPL22.index(f"{side}_shoulder")] = quat_from_axis_angle(np.array([0.0, 0.0, 1.0]), angle)
     heads, _ = forward_kinematics(np.zeros(3), local, SMPL22.parents, offsets)
-    heads = heads + np.array([0.0, _SOLE * offsets[10, 1] / SMPL22.offsets[10, 1] - heads[:, 1].min(), 0.0])
+    heads = heads + np.array([0.0, sole - heads[:, 1].min(), 0.0])
     heads = heads @ _Y_UP_FROM_Z_UP[:3, :3]
     matrices, lengths = np.tile(np.eye(4), (22, 1, 1)), np.zeros(22)
     for joint in range(22):
@@ -84,8 +91,11 @@ def built_rigs() -> dict[str, RigDescription]:
     }
 
 
+OWN = "own"
+"""Name of a rig of the proportions of the take's own person."""
+
 PAIRS: tuple[tuple[str, str], ...] = (
-    ("same", "same"),
+    (OWN, OWN),
     ("1.0 A-pose", "0.8"),
     ("1.25", "1.0 A-pose"),
     ("0.6", "1.0 A-pose"),
@@ -94,6 +104,12 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("wide", "1.0 A-pose"),
 )
 """Pairs of built rigs for A and B."""
+
+
+def own_rig(take: Take, actor: int) -> RigDescription:
+    """A rig of the proportions of a take's person, number 0 or 1."""
+    source = SourceActor.from_motion(take.actors[actor])
+    return humanoid(OWN, source.rest_offsets, sole=source.toe_height)
 
 
 def described_rigs(folder: Path) -> dict[str, RigDescription]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..cleanup import clean_pair
 from ..take import ActorMotion, Take
 from .puppet import Puppet, Step, ease
 
@@ -173,9 +174,14 @@ def shared_folder() -> Path:
     return Path(os.environ.get("INTERMOE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 
+def cleaned(take: Take) -> Take:
+    """A take as the project's cleanup leaves those that it generates: standing feet do not slide."""
+    return replace(take, prompt=f"{take.prompt} cleaned", actors=clean_pair(take.actors, take.fps)[0])
+
+
 def salsa(trials: tuple[str, ...] = ("03", "12"), seconds: float = 6.0) -> list[Take]:
-    """Captured salsa (CMU subjects 60 and 61), the first seconds of each trial; empty where the captures, or
-    the training extra that reads them, are not there."""
+    """Captured salsa (CMU subjects 60 and 61), the first seconds of each trial, as it is: its feet slide.
+    Empty where the captures, or the training extra that reads them, are not there."""
     folder = shared_folder() / "data" / "cmu_pairs"
     if not folder.is_dir():
         return []
