@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from torch import nn
 
+from export.bundle_writer import ExportError
 from export.external_weights import ExternalWeights
 from export.graph_builder import GraphBuilder, Precision
 from export.linear_filter_graph import add_linear_filter
@@ -50,6 +51,11 @@ def denoiser_graph(
     net = denoiser.net
     width, latent = net.motion_embed.out_features, net.motion_embed.in_features
     blocks = [block for block in net.blocks if isinstance(block, DenoiserBlock)]
+    if any(block.ffn.routing != "expert" or block.ffn.router != "both" for block in blocks):
+        raise ExportError(
+            'a model with a routing other than "expert" or a router other than "both" is for comparisons and '
+            "has no export; train one with the published routing"
+        )
     g = GraphBuilder("denoiser", precision, external)
     latents = g.input("latents", "float", ["B", "T", 2 * latent])
     timesteps = g.input("timesteps", "int64", ["B"])

@@ -85,7 +85,10 @@ def train_denoiser(space: Workspace) -> None:
     run_cycles(space, "denoiser", DENOISER_STAGE, trained, recipe, len(pieces), cycle, score, draw)
     on_train = source((space.recipe.seed, DENOISER_STAGE, 99), 16)
     shares = settle_experts(trained, on_train)
-    print(f"experts take {float(shares.min()):.3f} to {float(shares.max()):.3f} of the frames", flush=True)
+    if shares.numel():
+        print(
+            f"experts take {float(shares.min()):.3f} to {float(shares.max()):.3f} of the frames", flush=True
+        )
     made_once((run / DENOISER).is_file, lambda: save_weights(trained, run / DENOISER))
     if first_process():
         if space.recipe.model.feature_layout == "interhuman" and space.recipe.text.encoder == "clip":

@@ -73,10 +73,11 @@ def settle_biases(layers: Sequence[TemporalSelectiveMoE], run: Callable[[], obje
     Biases follow the loads of the weights in training, of which averaged weights are no instance: their
     routers are less sure, and few frames would pass. They are measured anew, as batch normalisation's
     statistics are for averaged weights (Izmailov et al. 2018, arXiv 1803.05407): one block after the other,
-    since what experts take changes what later blocks see. Returns the shares then taken, (blocks, experts).
+    since what experts take changes what later blocks see. Returns the shares then taken, (blocks, experts),
+    of layers that are balanced at all; biases of others stay.
     """
     shares = []
-    for layer in layers:
+    for layer in (layer for layer in layers if layer.balanced):
         seen: list[Tensor] = []
 
         def keep(module: TemporalSelectiveMoE, args: tuple, seen: list[Tensor] = seen) -> None:
@@ -94,4 +95,4 @@ def settle_biases(layers: Sequence[TemporalSelectiveMoE], run: Callable[[], obje
         limit = torch.stack([column.kthvalue(max(1, round(rest * len(column))))[0] for column in scores.T])
         layer.aux_bias.copy_((-limit).clamp(min=LEAST_BIAS).unsqueeze(1))
         shares.append((scores + layer.aux_bias[:, 0] > 0).float().mean(dim=0))
-    return torch.stack(shares)
+    return torch.stack(shares) if shares else torch.zeros(0, len(layers[0].experts))

@@ -17,6 +17,8 @@ FEATURE_SIZES = {"interhuman": 262, "interhuman+root": 268, "interx": 660}
 FRAMES_PER_LATENT = 4
 
 PREDICTIONS = ("x0", "residual")
+ROUTINGS = ("expert", "token", "all")
+ROUTERS = ("both", "motion", "text")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class ModelConfig:
     the best linear filter of the noisy latents leaves (`LinearFilter`), for short trainings.
     person_embedding: a learned vector tells A from B. Without it, as published, the network treats both
     alike, and which of them plays which role is left to chance.
+    routing: "expert": experts choose frames, as published; for comparisons, which have no export, "token":
+    each frame goes to the round(capacity) experts that suit it most, or "all": a dense feed-forward, one
+    expert for every frame. router: what the choice is made from, "both" as published, "motion" or "text"
+    alone.
     """
 
     feature_layout: str = "interhuman"
@@ -48,6 +54,8 @@ class ModelConfig:
     max_positions: int = 5000
     prediction: str = "x0"
     person_embedding: bool = False
+    routing: str = "expert"
+    router: str = "both"
 
     def __post_init__(self) -> None:
         if self.feature_layout not in FEATURE_SIZES:
@@ -55,6 +63,16 @@ class ModelConfig:
             raise ValueError(f"feature_layout is {self.feature_layout!r}; use one of {known}")
         if self.prediction not in PREDICTIONS:
             raise ValueError(f"prediction is {self.prediction!r}; use {' or '.join(map(repr, PREDICTIONS))}")
+        if self.routing not in ROUTINGS:
+            raise ValueError(f"routing is {self.routing!r}; use one of {', '.join(map(repr, ROUTINGS))}")
+        if self.router not in ROUTERS:
+            raise ValueError(f"router is {self.router!r}; use one of {', '.join(map(repr, ROUTERS))}")
+        if self.routing == "all" and self.experts != 1:
+            raise ValueError('routing "all" is a dense feed-forward; set experts to 1')
+        if self.routing == "token" and not 1 <= round(self.capacity) <= self.experts:
+            raise ValueError(
+                f'routing "token" needs a capacity from 1 to {self.experts}, not {self.capacity:g}'
+            )
         for width, heads in (("denoiser_width", "heads"), ("text_width", "text_head_heads")):
             if getattr(self, width) % getattr(self, heads):
                 raise ValueError(

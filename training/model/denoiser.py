@@ -75,6 +75,8 @@ class DenoiserBlock(nn.Module):
             config.capacity,
             config.aux_bias_start,
             config.aux_bias_step,
+            config.routing,
+            config.router,
         )
 
     def forward(self, x: Tensor, condition: Tensor, valid: Tensor | None) -> Tensor:

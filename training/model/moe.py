@@ -40,6 +40,7 @@ class TemporalSelectiveMoE(nn.Module):
         experts: how many.
         capacity: target load, in multiples of an even share of the valid frames.
         bias_start, bias_step: `aux_bias` at the start, and how far an update moves it.
+        routing, router: see `ModelConfig`.
     """
 
     aux_bias: Tensor
@@ -54,8 +55,11 @@ class TemporalSelectiveMoE(nn.Module):
         capacity: float = 1.0,
         bias_start: float = -0.5,
         bias_step: float = 0.001,
+        routing: str = "expert",
+        router: str = "both",
     ) -> None:
         super().__init__()
+        self.routing, self.router = routing, router
         self.capacity, self.bias_step = capacity, bias_step
         self.gate_weight = nn.Parameter(torch.empty(experts, width))
         self.text_gate_weight = nn.Parameter(torch.empty(experts, width))
@@ -68,14 +72,33 @@ class TemporalSelectiveMoE(nn.Module):
         self.experts = nn.ModuleList(Expert(width, hidden) for _ in range(experts))
         self.dense = False
 
+    @property
+    def balanced(self) -> bool:
+        """Whether biases follow the experts' loads."""
+        return self.routing == "expert" and self.bias_step > 0
+
+    def active_experts(self) -> float:
+        """How many experts a frame goes to: 1 of a dense layer, else the capacity."""
+        return {"expert": self.capacity, "token": round(self.capacity), "all": 1.0}[self.routing]
+
     def logits(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (B, T, d), condition (B, d) -> how much each frame suits each expert (B, T, E)."""
+        if self.router == "motion":
+            return F.linear(x, self.gate_weight)
+        if self.router == "text":
+            return F.linear(condition, self.text_gate_weight).unsqueeze(1).expand(-1, x.shape[1], -1)
         return F.linear(x, self.gate_weight) + F.linear(condition, self.text_gate_weight).unsqueeze(1)
 
     def route(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, d), condition (B, d) -> gates (B, T, E) and which frames each expert takes, bool."""
         logits = self.logits(x, condition)
-        return torch.softmax(logits, dim=-1), torch.sigmoid(logits) + self.aux_bias[:, 0] > 0
+        gates = torch.softmax(logits, dim=-1)
+        if self.routing == "all":
+            return gates, torch.ones_like(gates, dtype=torch.bool)
+        if self.routing == "token":
+            best = logits.topk(round(self.capacity), dim=-1).indices
+            return gates, torch.zeros_like(gates, dtype=torch.bool).scatter(-1, best, True)
+        return gates, torch.sigmoid(logits) + self.aux_bias[:, 0] > 0
 
     def forward(self, x: Tensor, condition: Tensor, valid: Tensor | None = None) -> Tensor:
         """x (B, T, d), condition (B, d), valid (B, T) bool -> (B, T, d).
@@ -115,7 +138,7 @@ class TemporalSelectiveMoE(nn.Module):
     def update_capacity_bias(self) -> None:
         """Move `aux_bias` against each expert's load since the last call, then start counting anew."""
         target = self.frames_seen / len(self.experts) * self.capacity
-        if self.frames_seen > 0:
+        if self.frames_seen > 0 and self.balanced:
             self.aux_bias -= self.bias_step * torch.sign(self.frames_taken - target).unsqueeze(1)
             self.aux_bias.clamp_(min=LEAST_BIAS)
         self.frames_taken.zero_()
