@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -21,6 +22,8 @@ from intermoe_engine.atomic import replacing
 
 LENS_MM, SENSOR_MM = 50.0, 36.0
 _ELEVATION = np.radians(11.0)
+_LABEL_PLACE = Matrix.Translation((-0.93 * SENSOR_MM / LENS_MM / 2, -0.92 * SENSOR_MM / LENS_MM / 2, -1.0))
+_JPEG_QUALITY = 82
 _MARGIN = 0.27  # metres around bone heads: the skull above its bone, the hand beyond the wrist
 
 
@@ -35,10 +38,7 @@ def add_studio(scene: bpy.types.Scene, people: Sequence[np.ndarray]) -> bpy.type
     camera_data.lens, camera_data.sensor_width = LENS_MM, SENSOR_MM
     camera = bpy.data.objects.new("Studio camera", camera_data)
     axes = view_axes(people)
-    matrix = np.eye(4)
-    matrix[:3, :3] = axes
-    matrix[:3, 3] = camera_position(points, axes, SENSOR_MM / LENS_MM / 2)
-    camera.matrix_world = Matrix(matrix.tolist())
+    camera.matrix_world = Matrix(camera_matrix(points, axes).tolist())
     scene.collection.objects.link(camera)
     scene.camera = camera
 
@@ -70,14 +70,29 @@ def view_axes(people: Sequence[np.ndarray]) -> np.ndarray:
     weight = np.linalg.norm(between, axis=-1)
     line = 0.5 * np.arctan2((weight * np.sin(angle)).sum(), (weight * np.cos(angle)).sum())
     right = np.array([np.cos(line), np.sin(line), 0.0])
-    right = right if right[0] >= 0 else -right
+    return level_axes(right if right[0] >= 0 else -right)
+
+
+def level_axes(right: np.ndarray) -> np.ndarray:
+    """Camera axes (3, 3) as columns (right, up, back) of a camera that looks down a little; right (3,): a
+    level direction of length 1."""
     flat_back = np.cross(right, np.array([0.0, 0.0, 1.0]))
     back = flat_back * np.cos(_ELEVATION) + np.array([0.0, 0.0, np.sin(_ELEVATION)])
     return np.stack([right, np.cross(back, right), back], axis=1)
 
 
-def camera_position(points: np.ndarray, axes: np.ndarray, half_width: float) -> np.ndarray:
-    """Where the nearest camera with these axes stands that sees all points (M, 3) and a margin.
+def camera_matrix(points: np.ndarray, axes: np.ndarray, margin: float = _MARGIN) -> np.ndarray:
+    """(4, 4) of the nearest studio camera with these axes that sees all points (M, 3)."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes
+    matrix[:3, 3] = camera_position(points, axes, SENSOR_MM / LENS_MM / 2, margin)
+    return matrix
+
+
+def camera_position(
+    points: np.ndarray, axes: np.ndarray, half_width: float, margin: float = _MARGIN
+) -> np.ndarray:
+    """Where the nearest camera with these axes stands that sees all points (M, 3) and metres of margin.
 
     half_width: half the picture over the focal length, for width and height. In camera axes a point at x is
     in the picture when |x - cx| <= half_width (cz - z), which bounds cx + half_width cz and its mirror: two
@@ -87,12 +102,22 @@ def camera_position(points: np.ndarray, axes: np.ndarray, half_width: float) -> 
     centre = np.zeros(3)
     depths = []
     for axis in (0, 1):
-        low = (-local[:, axis] + half_width * local[:, 2]).max() + _MARGIN
-        high = (local[:, axis] + half_width * local[:, 2]).max() + _MARGIN
+        low = (-local[:, axis] + half_width * local[:, 2]).max() + margin
+        high = (local[:, axis] + half_width * local[:, 2]).max() + margin
         depths.append((low + high) / (2 * half_width))
         centre[axis] = (high - low) / 2
     centre[2] = max(depths)
     return axes @ centre
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: a frame of the scene, the text in its corner, and where the camera is ((4, 4); None: where
+    it was)."""
+
+    frame: int
+    text: str
+    camera: np.ndarray | None = None
 
 
 def contact_sheet(
@@ -108,28 +133,50 @@ def contact_sheet(
     Times count from the first frame given. Needs a camera in the scene. The scene's render settings are left
     as the sheet needed them. Raises OSError, RuntimeError.
     """
+    fps = scene.render.fps / scene.render.fps_base
+    shots = [Shot(frame, f"{(frame - frames[0]) / fps:.2f} s") for frame in frames]
+    return save_sheet(pictures(scene, shots, size, samples), path, columns)
+
+
+def pictures(scene: bpy.types.Scene, shots: Sequence[Shot], size: int, samples: int = 3) -> list[np.ndarray]:
+    """A picture (size, size, 4) of each shot, bottom row first, values 0..1 as a file stores them.
+
+    Needs a camera in the scene. The scene's render settings and its camera are left as the last picture
+    needed them. Raises OSError, RuntimeError.
+    """
     _settings(scene, size, samples)
     label = _time_label(scene.camera)
     scene.collection.objects.link(label)
-    fps = scene.render.fps / scene.render.fps_base
-    rows = -(-len(frames) // columns)
-    gap = 4
-    sheet = np.ones((rows * (size + gap) - gap, columns * (size + gap) - gap, 4), dtype=np.float32)
+    taken = []
     try:
         with tempfile.TemporaryDirectory(prefix="intermoe-frames-") as folder:
-            for i, frame in enumerate(frames):
-                label.data.body = f"{(frame - frames[0]) / fps:.2f} s"
-                scene.frame_set(frame)
+            for i, shot in enumerate(shots):
+                label.data.body = shot.text
+                if shot.camera is not None:
+                    scene.camera.matrix_world = Matrix(shot.camera.tolist())
+                    label.matrix_world = scene.camera.matrix_world @ _LABEL_PLACE
+                scene.frame_set(shot.frame)
                 scene.render.filepath = str(Path(folder) / f"{i}.png")
                 bpy.ops.render.render(write_still=True)
-                row, column = divmod(i, columns)
-                top = sheet.shape[0] - row * (size + gap)  # Blender's pictures start at the bottom
-                left = column * (size + gap)
-                sheet[top - size : top, left : left + size] = _pixels(scene.render.filepath)
+                taken.append(_pixels(scene.render.filepath))
     finally:
         bpy.data.objects.remove(label)
+    return taken
+
+
+def save_sheet(taken: Sequence[np.ndarray], path: str | Path, columns: int) -> Path:
+    """Square pictures of one size, row by row, as one file: JPEG where the path ends so, else PNG.
+    Raises OSError."""
+    size, gap = taken[0].shape[0], 4
+    rows = -(-len(taken) // columns)
+    sheet = np.ones((rows * (size + gap) - gap, columns * (size + gap) - gap, 4), dtype=np.float32)
+    for i, picture in enumerate(taken):
+        row, column = divmod(i, columns)
+        top = sheet.shape[0] - row * (size + gap)  # Blender's pictures start at the bottom
+        left = column * (size + gap)
+        sheet[top - size : top, left : left + size] = picture
     with replacing(Path(path)) as temporary:
-        _save_png(sheet, temporary)
+        _save(sheet, temporary, "JPEG" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "PNG")
     return Path(path)
 
 
@@ -204,9 +251,7 @@ def _time_label(camera: bpy.types.Object) -> bpy.types.Object:
     font.materials.append(material)
     label = bpy.data.objects.new("Time", font)
     label.visible_shadow = False
-    half = SENSOR_MM / LENS_MM / 2
-    place = Matrix.Translation((-0.93 * half, -0.92 * half, -1.0))
-    label.matrix_world = camera.matrix_world @ place
+    label.matrix_world = camera.matrix_world @ _LABEL_PLACE
     return label
 
 
@@ -221,11 +266,11 @@ def _pixels(path: str) -> np.ndarray:
         bpy.data.images.remove(image)
 
 
-def _save_png(values: np.ndarray, path: Path) -> None:
+def _save(values: np.ndarray, path: Path, kind: str) -> None:
     image = bpy.data.images.new("Contact sheet", values.shape[1], values.shape[0], alpha=False)
     try:
         image.pixels.foreach_set(np.ascontiguousarray(values, dtype=np.float32).ravel())
-        image.file_format = "PNG"
-        image.save(filepath=str(path))
+        image.file_format = kind
+        image.save(filepath=str(path), quality=_JPEG_QUALITY if kind == "JPEG" else 0)
     finally:
         bpy.data.images.remove(image)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-BENCHES = ("mapping", "retarget")
+BENCHES = ("mapping", "retarget", "skins")
 """Modules of `intermoe_engine.bench`, each with add_parser(subparsers); imports there stay light."""
 
 

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from ..errors import EngineError
+from .blender_process import run_in_blender
 
 _MODULE = "blender_addon.headless.retarget"
 
@@ -56,20 +53,7 @@ def run(args: argparse.Namespace) -> int:
         file, colon, _ = str(rig).rpartition(":")  # FILE:NAME picks one armature of several
         if not rig.is_file() and not (colon and Path(file).is_file()):
             raise EngineError(f"there is no rig file at {rig}; give a .blend, .fbx, .glb or .gltf file")
-    if importlib.util.find_spec("bpy") is None:
-        raise EngineError(
-            'retargeting needs Blender as a module; run: pip install "intermoe-blender[blender]"'
-        )
-    command = [
-        sys.executable,
-        "-m",
-        _MODULE,
-        str(args.take),
-        "--rig-a",
-        str(args.rig_a),
-        "--rig-b",
-        str(args.rig_b),
-    ]
+    command = [str(args.take), "--rig-a", str(args.rig_a), "--rig-b", str(args.rig_b)]
     command += ["-o", str(args.output)]
     if args.report is not None:
         command += ["--report", str(args.report)]
@@ -78,8 +62,4 @@ def run(args: argparse.Namespace) -> int:
     for option in ("map_a", "map_b", "leads"):
         if (value := getattr(args, option)) is not None:
             command += [f"--{option.replace('_', '-')}", str(value)]
-    environment = dict(os.environ)
-    root = Path(__file__).resolve().parents[2]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
-    status = subprocess.run(command, env=environment, check=False).returncode
-    return status if status in (0, 2) else 1
+    return run_in_blender(_MODULE, command, "retargeting")
