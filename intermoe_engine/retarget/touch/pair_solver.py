@@ -24,6 +24,8 @@ MOST_LEAN = np.radians(50.0)
 """Radians by which a trunk may bend beyond the take's pose."""
 MOST_SHIFT = 0.3
 """Share of the leg's length by which a pelvis may leave its place."""
+MOST_COLLAR = 0.6
+"""Share of the clavicle's length by which a shoulder may leave its place: about 30 degrees."""
 
 
 @dataclass(frozen=True)
@@ -236,10 +238,12 @@ class _Terms:
         return out if term.directions is None else term.directions @ out
 
     def _limits(self) -> Iterator[_Term]:
-        """How far a trunk bends and a pelvis goes: better not reached than reached oddly."""
+        """How far a trunk bends, a pelvis and a shoulder go: better not reached than reached oddly."""
         for owner, model in enumerate(self.problem.models):
             firm = self.problem.weights.limit
-            ways = ((LEAN, MOST_LEAN, firm), (SHIFT, MOST_SHIFT * model.leg_length, firm / model.leg_length))
+            ways = [(LEAN, MOST_LEAN, firm), (SHIFT, MOST_SHIFT * model.leg_length, firm / model.leg_length)]
+            for side, length in model.collar_length.items():
+                ways.append((COLLAR[side], MOST_COLLAR * length, firm / model.arm_length))
             for variables, most, weight in ways:
                 vector = self.x[owner][:, variables]
                 size = np.linalg.norm(vector, axis=-1)

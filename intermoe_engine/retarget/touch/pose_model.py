@@ -89,6 +89,13 @@ class PoseModel:
             lengths["arm"], lengths["leg"],
         )  # fmt: skip
 
+    @cached_property
+    def collar_length(self) -> dict[str, float]:
+        """Metres from the clavicle's head to the shoulder, by side; left out where there is no clavicle."""
+        shoulders = dict(zip(("l", "r"), _SHOULDERS, strict=True))
+        spans = {side: self.points[:, shoulders[side]] - head for side, head in self.collars.items()}
+        return {side: float(np.median(np.linalg.norm(span, axis=-1))) for side, span in spans.items()}
+
     @property
     def frames(self) -> int:
         return len(self.points)
