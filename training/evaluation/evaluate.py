@@ -21,6 +21,7 @@ from .collect import Collector, Progress, make_plan
 from .embedding import Embedder
 from .generation import MotionGenerator
 from .journal import Journal
+from .protocol import BATCH
 from .report import (
     animator_figures,
     distance_figures,
@@ -42,7 +43,7 @@ class EvaluationSettings:
     split: of the cache. limit: score so many clips at most, spread over the split; 0: all. repetitions: of
     the published metrics. samples: motions generated for each clip, which the repetitions take in turn.
     multimodality: (sentences, motions of each). swaps: sentences generated with the roles swapped too.
-    seed: of everything random.
+    batch: clips among which a sentence has to find its own. seed: of everything random.
     """
 
     split: str = "test"
@@ -52,6 +53,7 @@ class EvaluationSettings:
     multimodality: tuple[int, int] = (0, 0)
     swaps: int = 16
     seed: int = 0
+    batch: int = BATCH
 
 
 def evaluate(
@@ -100,8 +102,8 @@ def evaluate(
         notes.append("The published metrics need two captioned clips or more and are left out.")
     else:
         progress("scoring", 0, 1)
-        protocol = protocol_figures(parts, modes, settings.repetitions, settings.seed)
-        notes += protocol_notes(plan, settings.repetitions, generator is not None)
+        protocol = protocol_figures(parts, modes, settings.repetitions, settings.seed, settings.batch)
+        notes += protocol_notes(plan, settings.repetitions, generator is not None, settings.batch)
         progress("scoring", 1, 1)
     return {
         "schema": SCHEMA,

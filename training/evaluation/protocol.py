@@ -118,27 +118,32 @@ def multimodality(motion: np.ndarray, rng: np.random.Generator, pairs: int = MUL
     return float(np.linalg.norm(motion[:, first] - motion[:, second], axis=2).mean())
 
 
-def batch_size(clips: int) -> int:
-    """Clips in a batch: 96, or all where there are fewer. Raises ValueError for less than 2."""
+def batch_size(clips: int, batch: int = BATCH) -> int:
+    """Clips in a batch: `batch`, or all where there are fewer. Raises ValueError for less than 2."""
     if clips < 2:
         raise ValueError(f"the published figures need two captioned clips or more; there are {clips}")
-    return min(BATCH, clips)
+    return min(batch, clips)
 
 
-def shuffled_batches(clips: int, rng: np.random.Generator) -> np.ndarray:
+def shuffled_batches(clips: int, rng: np.random.Generator, batch: int = BATCH) -> np.ndarray:
     """Clip numbers (batches, batch) in random order; what does not fill the last batch is left out."""
-    size = batch_size(clips)
+    size = batch_size(clips, batch)
     return rng.permutation(clips)[: clips // size * size].reshape(-1, size)
 
 
 def protocol_scores(
-    rows: dict[str, EmbeddedSet], reference: EmbeddedSet, repetitions: int, seed: int = 0
+    rows: dict[str, EmbeddedSet],
+    reference: EmbeddedSet,
+    repetitions: int,
+    seed: int = 0,
+    batch: int = BATCH,
 ) -> dict[str, dict[str, Interval]]:
     """R-precision 1–3, FID, MM-dist and diversity of each row over repetitions.
 
     rows: name -> embeddings; reference: the real motions, also the source of FID, shuffled by itself (as
     published: the real row's own FID is then that of two draws of the same set, which are one set where the
-    clips fill their batches). The same rows, seed and repetitions give the same figures.
+    clips fill their batches). batch: clips in a batch, 96 as InterGen has it. The same rows, seed and
+    repetitions give the same figures.
     """
     table: dict[str, dict[str, Interval]] = {}
     for name, row in rows.items():
@@ -146,10 +151,10 @@ def protocol_scores(
         values: dict[str, list[float]] = {}
         for repetition in range(repetitions):
             truth = reference.motion[repetition % len(reference.motion)]
-            truth = truth[shuffled_batches(len(truth), rng).ravel()]
+            truth = truth[shuffled_batches(len(truth), rng, batch).ravel()]
             sample = repetition % len(row.motion)
-            batches = shuffled_batches(row.motion.shape[1], rng)
-            results = [retrieval(row.text[sample][batch], row.motion[sample][batch]) for batch in batches]
+            batches = shuffled_batches(row.motion.shape[1], rng, batch)
+            results = [retrieval(row.text[sample][rows], row.motion[sample][rows]) for rows in batches]
             precision = np.mean([hits for hits, _ in results], axis=0)
             kept = row.motion[sample][batches.ravel()]
             figures = {f"r_precision_{k + 1}": float(precision[k]) for k in range(TOP)}

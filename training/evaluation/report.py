@@ -32,7 +32,7 @@ def present_rows(parts: Sequence[Part]) -> list[str]:
 
 
 def protocol_figures(
-    parts: Sequence[Part], modes: np.ndarray | None, repetitions: int, seed: int
+    parts: Sequence[Part], modes: np.ndarray | None, repetitions: int, seed: int, batch: int = BATCH
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Row → metric → mean and half the 95 % interval. Raises ValueError for fewer than two clips."""
     text = np.stack([part["text"] for part in parts])
@@ -40,19 +40,20 @@ def protocol_figures(
     rows = {REAL: EmbeddedSet(real, text)}
     for row in present_rows(parts)[1:]:
         rows[row] = EmbeddedSet(np.stack([part[f"{row}/motion"] for part in parts]), text)
-    table = protocol_scores(rows, rows[REAL], repetitions, seed)
+    table = protocol_scores(rows, rows[REAL], repetitions, seed, batch)
     if modes is not None:
         table[DECODED]["multimodality"] = multimodality_scores(modes, repetitions, seed)
     return {row: {key: asdict(value) for key, value in scores.items()} for row, scores in table.items()}
 
 
-def protocol_notes(plan: Plan, repetitions: int, generated: bool) -> list[str]:
+def protocol_notes(plan: Plan, repetitions: int, generated: bool, batch: int = BATCH) -> list[str]:
     """In what the run departs from the published protocol, one sentence each. generated: not real alone."""
     clips, notes = len(plan.clips), []
-    if clips < BATCH:
+    if min(clips, batch) != BATCH:
+        size = f"one batch of {clips} clips" if clips <= batch else f"batches of {batch} clips"
         notes.append(
-            f"R-precision and MM-dist are of one batch of {clips} clips, not of batches of {BATCH}: "
-            "easier, and not comparable with published figures."
+            f"R-precision and MM-dist are of {size}, not of batches of {BATCH}, thus "
+            f"{'easier' if min(clips, batch) < BATCH else 'harder'} and not comparable with papers."
         )
     if clips < DIVERSITY_PAIRS:
         notes.append(f"Diversity is of {clips} pairs, not of {DIVERSITY_PAIRS}.")

@@ -32,7 +32,8 @@ class EvaluatorConfig:
     or "states" (vectors of a frozen sentence encoder, text_encoder: "minilm" or "clip"). text_width: width of
     those vectors or of the table.
     vocabulary, positions: size of the table, for "tokens" alone. normalised: the network holds a mean and
-    standard deviation of the features; the official one reads metres.
+    standard deviation of the features; the official one reads metres. stride: only every stride-th frame is
+    looked at, the first always.
     """
 
     features: int = 262
@@ -53,12 +54,15 @@ class EvaluatorConfig:
     max_frames: int = 1999
     dropout: float = 0.1
     normalised: bool = False
+    stride: int = 1
 
     def __post_init__(self) -> None:
         if self.contacts is not None:
             object.__setattr__(self, "contacts", (int(self.contacts[0]), int(self.contacts[1])))
         if self.text not in TEXT_INPUTS:
             raise ValueError(f"text is {self.text!r}; use {' or '.join(map(repr, TEXT_INPUTS))}")
+        if self.stride < 1:
+            raise ValueError(f"the stride is {self.stride}; use 1 for every frame, 3 for every third")
         if self.width % 2:
             raise ValueError(f"the width {self.width} is odd; sines and cosines need an even one")
         for width, heads in (("width", "heads"), ("text_width", "text_heads")):
@@ -193,13 +197,14 @@ class PairEvaluator(nn.Module):
             raise ValueError(f"the evaluator reads 2 x {self.config.features} features, got {size}")
         if frames > self.config.max_frames:
             raise ValueError(f"the evaluator reads {self.config.max_frames} frames at most, got {frames}")
-        x = motions.reshape(batch, frames, 2, self.config.features)
+        x = motions.reshape(batch, frames, 2, self.config.features)[:, :: self.config.stride]
+        lengths = -(-lengths // self.config.stride)
         if self.config.normalised:
             x = (x - self.feature_mean) / self.feature_std
         if self.config.contacts is not None:
             start, stop = self.config.contacts
             x = torch.cat([x[..., :start], x[..., stop:]], dim=-1)
-        valid = torch.arange(frames, device=x.device) < lengths[:, None]
+        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         return self._scaled(self.motion_encoder(x.flatten(2), valid))
 
     def encode_text(self, input_ids: Tensor) -> Tensor:
