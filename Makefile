@@ -6,7 +6,7 @@ PROMPT ?=
 SEED ?=
 export PIP_NO_WARN_SCRIPT_LOCATION = 1
 
-.PHONY: demo gallery test test-blenders lint types venv addon bundle starter-table clean
+.PHONY: demo gallery test test-blenders lint types venv addon bundle starter-table starter-scores clean
 
 demo:
 	@.ci/blender-libraries
@@ -50,6 +50,15 @@ starter-table: venv
 	@$(PY) -m intermoe_engine train evaluator --config salsa --data "$(DATA)" -o out/salsa-evaluator
 	@$(PY) -m intermoe_engine evaluate --bundle intermoe_engine/bundles/starter.zip --data out/salsa \
 	    --evaluator out/salsa-evaluator/evaluator.safetensors --swaps 8 --multimodality 4 10 -o out/starter-table
+
+# Everything that a starter has to show, on held-out clips of its cache: make starter-scores DATA=CACHE BUNDLE=...
+EVALUATOR ?= out/starter-evaluator/evaluator.safetensors
+starter-scores: venv
+	@test -f "$(DATA)/cache.json" || { echo "name the starter's cache: make starter-scores DATA=CACHE"; exit 2; }
+	@test -f "$(EVALUATOR)" || $(PY) -m intermoe_engine train evaluator --config starter --data "$(DATA)" \
+	    -o "$(dir $(EVALUATOR))"
+	@$(PY) -m training.evaluation.starter --bundle "$(or $(BUNDLE),intermoe_engine/bundles/starter.zip)" \
+	    --data "$(DATA)" --evaluator "$(EVALUATOR)" -o out/starter-scores
 
 bundle: venv
 	@$(PY) -m export --run runs/starter -o intermoe_engine/bundles/starter.zip

@@ -53,7 +53,7 @@ class RoleOrder:
         return cls(usual, first)
 
     def margin(self, motion: PairMotion, kind: str, role_of_a: str) -> float:
-        """Above 0 where person A does what `role_of_a` does and B the other part, rather than the reverse. NaN
+        """Above 0 where person A does what `role_of_a` does and B the other part, not the reverse. NaN
         for an interaction in which both do much the same."""
         if kind not in self.usual:
             return float("nan")
