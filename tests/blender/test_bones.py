@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +21,7 @@ from blender_addon.ui import bone_rows, bones_panel  # noqa: E402
 from intermoe_engine.retarget import SLOTS, BoneMapping, RigError, map_bones  # noqa: E402
 from tests.blender.paper import drawn  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def extension() -> Iterator[None]:
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
+pytestmark = pytest.mark.usefixtures("extension")
 
 
 @pytest.fixture

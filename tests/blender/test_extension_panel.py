@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
 from blender_addon.engine import session as engine_session  # noqa: E402
 from blender_addon.takes import cast  # noqa: E402
 from blender_addon.takes import export as take_export  # noqa: E402
@@ -20,15 +16,7 @@ from blender_addon.ui import panels  # noqa: E402
 from blender_addon.ui import text as ui_text  # noqa: E402
 from tests.blender.paper import Paper, drawn  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def extension(some_bundle: Path) -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("INTERMOE_BUNDLE", str(some_bundle))
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
-    patch.undo()
+pytestmark = pytest.mark.usefixtures("extension")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,22 +19,12 @@ from blender_addon.engine import session as engine_session  # noqa: E402
 from blender_addon.takes import touch_rows  # noqa: E402
 from blender_addon.takes.job import Phase  # noqa: E402
 from blender_addon.ui import bones_panel  # noqa: E402
+from tests.blender.driving import action_of, drive, drive_to_keys  # noqa: E402
 from tests.blender.ik_rig import ik_rig  # noqa: E402
 from tests.blender.paper import drawn  # noqa: E402
 from tests.blender.stick import stick_rig  # noqa: E402
 
-PATIENCE = 60.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def extension(tmp_path_factory: pytest.TempPathFactory, some_bundle: Path) -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("INTERMOE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    patch.setenv("INTERMOE_BUNDLE", str(some_bundle))
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
-    patch.undo()
+pytestmark = pytest.mark.usefixtures("extension")
 
 
 @pytest.fixture
@@ -52,22 +41,6 @@ def scene() -> bpy.types.Scene:
     settings.recommended = False
     settings.steps = 5
     return scene
-
-
-def drive(until: Callable[[], bool] | None = None) -> engine_session.EngineSession:
-    """Step as the timer does, until the job has ended or `until` holds."""
-    session = engine_session.current()
-    end = time.monotonic() + PATIENCE
-    while session.busy and not (until and until()):
-        assert time.monotonic() < end, f"still {session.job and session.job.stage}"
-        if session.step():
-            bpy.ops.intermoe.write_take()
-        time.sleep(0.02)
-    return session
-
-
-def action_of(rig: bpy.types.Object) -> bpy.types.Action | None:
-    return rig.animation_data.action if rig.animation_data else None
 
 
 def test_keys_both_rigs_at_the_scene_rate_and_keeps_what_was_there(scene: bpy.types.Scene) -> None:
@@ -237,12 +210,7 @@ def test_a_rig_renamed_meanwhile_is_found(scene: bpy.types.Scene) -> None:
 def test_a_rig_deleted_meanwhile_is_told(scene: bpy.types.Scene, late: bool) -> None:
     """Before the retarget, and between the retarget and the keys."""
     bpy.ops.intermoe.generate()
-    session = engine_session.current()
-    if late:
-        end = time.monotonic() + PATIENCE
-        while not session.step():
-            assert time.monotonic() < end and session.busy, session.message
-            time.sleep(0.02)
+    session = drive_to_keys() if late else engine_session.current()
     bpy.data.objects.remove(scene.intermoe.actor_b)
     drive()
     assert session.failed and "Ben is no longer in the scene" in session.message
@@ -262,11 +230,7 @@ def test_neither_rig_is_keyed_when_one_cannot_be(scene: bpy.types.Scene) -> None
     old = bpy.data.actions.new("old")
     settings.actor_a.animation_data_create().action = old
     bpy.ops.intermoe.generate()
-    session = engine_session.current()
-    end = time.monotonic() + PATIENCE
-    while not session.step():
-        assert time.monotonic() < end and session.busy, session.message
-        time.sleep(0.02)
+    session = drive_to_keys()
     settings.actor_b.data.bones["mixamorig:LeftLeg"].name = "elsewhere"
     bpy.ops.intermoe.write_take()
     assert session.failed and "mixamorig:LeftLeg" in session.message

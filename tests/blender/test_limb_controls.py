@@ -26,25 +26,6 @@ TAKE = swaying_take(T)
 LIMITS = {"fk": 1e-3, "both": 1e-3, "ik": 5e-3}
 
 
-@pytest.fixture(scope="module")
-def rigify_file(tmp_path_factory: pytest.TempPathFactory):
-    """A generated Rigify rig in a file."""
-    addon_utils = pytest.importorskip("addon_utils")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    addon_utils.enable("rigify", default_set=True)
-    bpy.ops.object.armature_basic_human_metarig_add()
-    metarig = bpy.context.object
-    try:
-        bpy.ops.pose.rigify_generate()
-    except RuntimeError as error:
-        pytest.skip(f"Rigify does not generate in this Blender: {error}")
-    generated = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o is not metarig)
-    generated.name = "generated"
-    path = tmp_path_factory.mktemp("rigify") / "rig.blend"
-    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
-    return path
-
-
 def solved(rig: bpy.types.Object, mode: str) -> RigMotion:
     """The take on `rig` as A, keyed on it."""
     other = humanoid("other", proportions())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
 from blender_addon.rigs.reading import read_rig  # noqa: E402
 from blender_addon.rigs.rest_figures import BEND, LEFT, RIGHT, rest_figures  # noqa: E402
 from blender_addon.ui import bones_panel, rest_preview  # noqa: E402
@@ -19,12 +17,7 @@ from intermoe_engine.retarget import BoneMapping, map_bones  # noqa: E402
 from tests.blender.paper import drawn  # noqa: E402
 from tests.blender.stick import stick_rig  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def extension() -> Iterator[None]:
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
+pytestmark = pytest.mark.usefixtures("extension")
 
 
 def directions(figure, kind: int) -> np.ndarray:

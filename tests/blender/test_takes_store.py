@@ -4,23 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
 from blender_addon.engine import folders  # noqa: E402
 from blender_addon.takes import store  # noqa: E402
 
-
-@pytest.fixture(scope="module", autouse=True)
-def extension() -> Iterator[None]:
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
+pytestmark = pytest.mark.usefixtures("extension")
 
 
 @pytest.fixture

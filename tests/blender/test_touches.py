@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import blender_addon  # noqa: E402
 from blender_addon.takes import touch_markers, touch_rows  # noqa: E402
 from blender_addon.ui import touch_panel  # noqa: E402
 from intermoe_engine.retarget.touch import Contact, ContactList, SurfacePoint, saved_contacts  # noqa: E402
 from intermoe_engine.take import Take  # noqa: E402
 from tests.blender.paper import drawn  # noqa: E402
 from tests.blender.synthetic import swaying_take  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("extension")
 
 PLACE = SurfacePoint(0.25, (0.0, 0.6, 0.8))
 FOUND = ContactList.of(
@@ -41,13 +41,6 @@ REPORT = {
         ]
     }
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def extension() -> Iterator[None]:
-    blender_addon.register()
-    yield
-    blender_addon.unregister()
 
 
 @pytest.fixture
