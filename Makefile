@@ -19,6 +19,10 @@ gallery: venv
 	@$(PY) -m training.gallery $(if $(BUNDLE),--bundle "$(BUNDLE)") $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SEED),--seed $(SEED)) -o "$(OUT)"
 
+# Files of tests are shared out over the cores, each test keeping to one.
+test test-blenders: export PYTEST_ADDOPTS += -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test test-blenders: export OMP_NUM_THREADS ?= 1
+
 test: venv lint types
 	$(PY) -m pytest
 
@@ -36,8 +40,10 @@ lint:
 types:
 	@$(PY) -m pyright --pythonpath $(PY) >.pyright.log || { cat .pyright.log; rm .pyright.log; exit 1; }; rm .pyright.log
 
+# BLENDERS="4.2 5.2": these versions alone.
+BLENDERS ?=
 test-blenders: venv
-	@.ci/test-blenders "$(PYTHON)"
+	@.ci/test-blenders "$(PYTHON)" $(BLENDERS)
 
 addon: venv
 	@$(PY) -m blender_addon.build -o dist
