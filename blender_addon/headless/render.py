@@ -23,6 +23,7 @@ from intermoe_engine.atomic import replacing
 LENS_MM, SENSOR_MM = 50.0, 36.0
 _ELEVATION = np.radians(11.0)
 _LABEL_PLACE = Matrix.Translation((-0.93 * SENSOR_MM / LENS_MM / 2, -0.92 * SENSOR_MM / LENS_MM / 2, -1.0))
+_LABEL_SIZE, _LABEL_LETTERS = 0.055, 24  # of a picture's width 0.72; more letters are smaller
 _JPEG_QUALITY = 82
 _MARGIN = 0.27  # metres around bone heads: the skull above its bone, the hand beyond the wrist
 
@@ -152,6 +153,7 @@ def pictures(scene: bpy.types.Scene, shots: Sequence[Shot], size: int, samples: 
         with tempfile.TemporaryDirectory(prefix="intermoe-frames-") as folder:
             for i, shot in enumerate(shots):
                 label.data.body = shot.text
+                label.data.size = _LABEL_SIZE * min(1.0, _LABEL_LETTERS / max(len(shot.text), 1))
                 if shot.camera is not None:
                     scene.camera.matrix_world = Matrix(shot.camera.tolist())
                     label.matrix_world = scene.camera.matrix_world @ _LABEL_PLACE
@@ -239,7 +241,6 @@ def _floor(centre: np.ndarray, half: float = 30.0) -> bpy.types.Object:
 def _time_label(camera: bpy.types.Object) -> bpy.types.Object:
     """A text in the lower left corner of the camera's view, with a colour that no light changes."""
     font = bpy.data.curves.new("Time", "FONT")
-    font.size = 0.055
     material = bpy.data.materials.new("Time")
     if material.node_tree is None:
         material.use_nodes = True

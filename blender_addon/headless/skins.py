@@ -22,10 +22,11 @@ from .console import Console, run_and_leave
 TAKES = ("handshake", "hug", "salsa")
 PAIRS = (
     ("slate", "terra*0.75"),
-    ("{rigs}/kaykit/manny_med_mod.gltf*0.8", "{rigs}/mesh2motion/human-male.glb"),
-    ("rigify", "{rigs}/kenney/human-kenney.glb"),
+    ("{rigs}/kenney/human-kenney.glb*0.4", "{rigs}/mesh2motion/human-male.glb"),
+    ("rigify", "{rigs}/mesh2motion/human-female.glb"),
 )
-"""Three very different pairs: a giant and a child, a toy and an adult, a control rig and a stick figure."""
+"""Three very different pairs: an adult and a child, a cartoon with a large head and short arms and a man of
+anatomical build, a control rig and a woman."""
 _TURNS = (0.0, 65.0)
 """Degrees about the vertical of the two views; the first looks across the line between the people."""
 _AROUND = 0.4
