@@ -11,9 +11,24 @@ from intermoe_engine.errors import EngineError
 
 from ..engine import session as engine_session
 from ..takes import touch_markers, touch_rows
+from ..takes.timed_row import TimedRow
 from ..ui import ticker
 
 _NEW_FRAMES = 12
+
+
+def _new_row(rows: bpy.types.bpy_prop_collection, scene: bpy.types.Scene) -> TimedRow:
+    """A row of touches or stands from the current frame on."""
+    row = rows.add()
+    row.start = row.seconds_of(scene.frame_current)
+    row.end = row.start + row.seconds_of(scene.intermoe_take.frame_start + _NEW_FRAMES)
+    return row
+
+
+def _without(rows: bpy.types.bpy_prop_collection, index: int) -> int:
+    """Remove a row; the index of the one that is selected then."""
+    rows.remove(index)
+    return max(min(index, len(rows) - 1), 0)
 
 
 class _OfTake:
@@ -41,11 +56,9 @@ class INTERMOE_OT_add_touch(_OfTake, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        scene, take = context.scene, context.scene.intermoe_take
-        row = take.touches.add()
+        take = context.scene.intermoe_take
+        row = _new_row(take.touches, context.scene)
         row.part_a, row.part_b = "r_hand", "l_hand"
-        start = row.seconds_of(scene.frame_current)
-        row.start, row.end = start, start + row.seconds_of(take.frame_start + _NEW_FRAMES)
         take.active_touch = len(take.touches) - 1
         return {"FINISHED"}
 
@@ -60,8 +73,7 @@ class INTERMOE_OT_remove_touch(_OfTake, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         take = context.scene.intermoe_take
-        take.touches.remove(take.active_touch)
-        take.active_touch = max(min(take.active_touch, len(take.touches) - 1), 0)
+        take.active_touch = _without(take.touches, take.active_touch)
         return {"FINISHED"}
 
 
@@ -73,10 +85,8 @@ class INTERMOE_OT_add_stand(_OfTake, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        scene, take = context.scene, context.scene.intermoe_take
-        row = take.stands.add()
-        start = row.seconds_of(scene.frame_current)
-        row.start, row.end = start, start + row.seconds_of(take.frame_start + _NEW_FRAMES)
+        take = context.scene.intermoe_take
+        _new_row(take.stands, context.scene)
         take.active_stand = len(take.stands) - 1
         return {"FINISHED"}
 
@@ -98,8 +108,7 @@ class INTERMOE_OT_remove_stand(_OfTake, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         take = context.scene.intermoe_take
-        take.stands.remove(take.active_stand)
-        take.active_stand = max(min(take.active_stand, len(take.stands) - 1), 0)
+        take.active_stand = _without(take.stands, take.active_stand)
         return {"FINISHED"}
 
 

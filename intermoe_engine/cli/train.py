@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from ..errors import EngineError
@@ -66,15 +68,7 @@ def _add_prepare(actions: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--retry-rejected", action="store_true", help="read the clips anew that were left out before"
     )
-    parser.set_defaults(run=_prepare)
-
-
-def _prepare(args: argparse.Namespace) -> int:
-    try:
-        from training.prepare import run
-    except ImportError as error:
-        raise EngineError(f"{EXTRA} ({error})") from error
-    return run(args)
+    parser.set_defaults(run=_run_of("training.prepare"))
 
 
 def _add_compose(actions: argparse._SubParsersAction) -> None:
@@ -102,15 +96,7 @@ def _add_compose(actions: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--clips-cache", type=Path, metavar="DIR", help="where read clips are kept (default: in CACHE)"
     )
-    parser.set_defaults(run=_compose)
-
-
-def _compose(args: argparse.Namespace) -> int:
-    try:
-        from training.composer.command import run
-    except ImportError as error:
-        raise EngineError(f"{EXTRA} ({error})") from error
-    return run(args)
+    parser.set_defaults(run=_run_of("training.composer.command"))
 
 
 def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> None:
@@ -152,12 +138,17 @@ def _add_stage(actions: argparse._SubParsersAction, stage: str, text: str) -> No
     parser.add_argument(
         "--profile", action="store_true", help="measure loader, step and memory for some steps, train nothing"
     )
-    parser.set_defaults(run=_train, stage=stage)
+    parser.set_defaults(run=_run_of("training.command"), stage=stage)
 
 
-def _train(args: argparse.Namespace) -> int:
-    try:
-        from training.command import run
-    except ImportError as error:
-        raise EngineError(f"{EXTRA} ({error})") from error
-    return run(args)
+def _run_of(module: str) -> Callable[[argparse.Namespace], int]:
+    """The `run` of a module that needs the training packages, which are imported only then."""
+
+    def run(args: argparse.Namespace) -> int:
+        try:
+            action = import_module(module).run
+        except ImportError as error:
+            raise EngineError(f"{EXTRA} ({error})") from error
+        return action(args)
+
+    return run
