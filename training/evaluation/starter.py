@@ -87,12 +87,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--evaluator", type=Path, required=True, help="evaluator.safetensors for that cache")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--split", default="test", help="test (default) or val")
-    parser.add_argument("--limit", type=int, default=96, help="clips of the split (default 96; 0: all)")
-    parser.add_argument("--multimodality", type=int, nargs=2, default=(12, 4), metavar=("S", "K"),
-                        help="K motions of each of S sentences (default 12 4)")  # fmt: skip
-    parser.add_argument("--swaps", type=int, default=16, help="pairs of sentences with roles swapped")
-    parser.add_argument("--solves", type=int, default=16, help="takes that go through the contact solve")
-    parser.add_argument("--prompts", type=int, default=2, help="sentences for each length")
+    parser.add_argument("--limit", type=int, default=64, help="clips of the split (default 64; 0: all)")
+    parser.add_argument("--multimodality", type=int, nargs=2, default=(8, 4), metavar=("S", "K"),
+                        help="K motions of each of S sentences (default 8 4)")  # fmt: skip
+    parser.add_argument("--swaps", type=int, default=10, help="pairs of sentences with roles swapped")
+    parser.add_argument("--solves", type=int, default=10, help="takes that go through the contact solve")
+    parser.add_argument("--prompts", type=int, default=1, help="sentences for each length")
     parser.add_argument("--phrases", type=Path, default=PHRASES, help="sentences that no score has (TOML)")
     parser.add_argument("--steps", type=int, help="sampling steps (default: the bundle's)")
     parser.add_argument("--guidance", type=float, help="guidance (default: the bundle's)")

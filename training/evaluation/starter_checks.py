@@ -43,9 +43,9 @@ class Counts:
 
     copies: int = 5
     training: int = 96
-    swaps: int = 16
-    solves: int = 16
-    prompts: int = 2
+    swaps: int = 10
+    solves: int = 10
+    prompts: int = 1
     seconds: tuple[float, ...] = (1.0, 2.0, 3.0, 5.0, 8.0, 10.0)
 
 
