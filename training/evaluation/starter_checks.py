@@ -2,7 +2,7 @@
 """What the published protocol leaves open about a starter of composed interactions, each check by itself.
 
 Every check returns figures by column: "real" are captured or composed clips in the same role, "generated"
-what the bundle makes, cleaned up, as a user gets it; "copied" clips of the training data instead.
+what the bundle makes, cleaned up but not parted; "copied" clips of the training data instead.
 """
 
 from __future__ import annotations
