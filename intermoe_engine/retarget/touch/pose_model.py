@@ -92,8 +92,10 @@ class PoseModel:
     @cached_property
     def collar_length(self) -> dict[str, float]:
         """Metres from the clavicle's head to the shoulder, by side; left out where there is no clavicle."""
-        shoulders = dict(zip(("l", "r"), _SHOULDERS, strict=True))
-        spans = {side: self.points[:, shoulders[side]] - head for side, head in self.collars.items()}
+        left, right = _SHOULDERS
+        spans = {
+            side: self.points[:, left if side == "l" else right] - head for side, head in self.collars.items()
+        }
         return {side: float(np.median(np.linalg.norm(span, axis=-1))) for side, span in spans.items()}
 
     @property
