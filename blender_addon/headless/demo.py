@@ -19,7 +19,7 @@ from intermoe_engine.worker.client import WorkerClient
 
 from .console import Console, run_and_leave
 
-PROMPT = "Two people dance salsa together, holding hands, and one turns under the other's arm."
+PROMPT = "Two people shake hands."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--prompt", default=PROMPT, help="what the two people do")
     parser.add_argument("--seed", type=int, default=2, help="one seed is one motion")
-    parser.add_argument("--duration", type=float, default=6.0, metavar="S", help="seconds")
+    parser.add_argument("--duration", type=float, default=4.0, metavar="S", help="seconds")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: the packaged starter)")
     parser.add_argument("--preview-size", type=int, default=480, metavar="PX", help="of each picture")

@@ -45,7 +45,7 @@ class InterMoESettings(bpy.types.PropertyGroup):
     prompt: StringProperty(
         name="Prompt",
         description="What the two characters do together, in one English sentence",
-        default="Two people dance salsa together, holding hands and turning",
+        default="Two people shake hands",
         maxlen=500,
     )
     actor_a: PointerProperty(
