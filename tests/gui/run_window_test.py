@@ -32,6 +32,7 @@ IMAGES = (
     "panel_after.png",
     "panel_bones.png",
     "panel_touch.png",
+    "panel_feet.png",
     "panel_rest.png",
 )
 

@@ -243,11 +243,18 @@ def bones(story: Story) -> Iterator[float]:
         sidebar()[1].tag_redraw()
     yield 1.5
     story.shot("panel_bones")
+    view = sidebar()[0].spaces.active.region_3d
+    seen = view.view_perspective, view.view_rotation.copy(), view.view_location.copy(), view.view_distance
+    partner = settings.actor_b
+    family = [partner, *partner.children_recursive]
+    for item in family:  # out of the picture
+        item.hide_set(True)
     with in_view():
         bpy.ops.intermoe.rest_preview("EXEC_DEFAULT", True)
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_all(center=False)
-        sidebar()[0].spaces.active.region_3d.view_distance *= 1.3
+    view.view_distance *= 1.7  # the figures stand beside the character, and the sidebar covers a part
+    view.view_location.x += 0.35
     yield 2.0
     story.shot("panel_rest")
     rest = addon("ui.rest_preview")
@@ -255,6 +262,9 @@ def bones(story: Story) -> Iterator[float]:
     with in_view():
         bpy.ops.intermoe.rest_preview("EXEC_DEFAULT", True)
     story.check("and go without a trace", not rest.drawn())
+    for item in family:
+        item.hide_set(False)
+    view.view_perspective, view.view_rotation, view.view_location, view.view_distance = seen
     table = settings.bones_a
     table.active = next(i for i, row in enumerate(table.rows) if row.joint == "l_elbow")
     with in_view():
@@ -286,6 +296,13 @@ def touches(story: Story) -> Iterator[float]:
         sidebar()[1].tag_redraw()
     yield 1.0
     story.shot("panel_touch")
+    settings = bpy.context.scene.intermoe
+    settings.touch_shown = "FEET"
+    with in_view():
+        sidebar()[1].tag_redraw()
+    yield 1.0
+    story.shot("panel_feet")
+    settings.touch_shown = "BODIES"
     with in_view():
         bpy.ops.intermoe.add_touch("EXEC_DEFAULT", True)
         bpy.ops.intermoe.touch_markers("EXEC_DEFAULT", True)
