@@ -72,8 +72,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         expected = log_of(plain, name)
         for step, terms in log_of(run, name).items():
             assert terms == pytest.approx(expected[step], rel=2e-4, abs=1e-6), (name, step)
-    expected = load_file(plain / "denoiser.safetensors")
-    made = load_file(run / "denoiser.safetensors")
+    # As trained; those of denoiser.safetensors are measured anew on weights that are equal to rounding.
+    expected = load_file(plain / "denoiser-cycle-1.safetensors")
+    made = load_file(run / "denoiser-cycle-1.safetensors")
     biases = [key for key in made if key.endswith("aux_bias")]
     assert biases and all(torch.equal(made[key], expected[key]) for key in biases)
     for name in ("vae.safetensors", "denoiser.safetensors", "evaluator.safetensors"):
