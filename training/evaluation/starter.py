@@ -28,7 +28,8 @@ from .embedding import Embedder, load_embedder
 from .evaluate import EvaluationSettings, chosen_clips, evaluate
 from .generation import RememberingGenerator
 from .phrases import PHRASES, load_phrases
-from .starter_checks import Counts, StarterChecks
+from .starter_checks import StarterChecks
+from .starter_material import Counts
 from .starter_table import markdown
 from .vae_error import reconstruction_errors
 

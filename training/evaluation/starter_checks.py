@@ -9,89 +9,27 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from intermoe_engine.generate import MIN_DURATION
 
-from ..composer.score import Score
-from ..data.cache import FPS, PairCache
+from ..data.cache import FPS
 from .asked_touch import MET, AskedTouch, actors_of, asked_touches, nearest, touch_figures
-from .collect import Plan, Progress
-from .embedding import FRAMES, Embedder
 from .faults import FAULTS, faults
-from .generation import GeneratedMotion, RememberingGenerator
-from .judge import Judge, interaction_of
 from .motion import PairMotion
-from .phrases import Phrases, swapped_sentences
+from .phrases import swapped_sentences
 from .protocol import EmbeddedSet, multimodality, protocol_scores
 from .quality import foot_slide, jerk
-from .role_order import RoleOrder
 from .roles import order_preference, signature, swap_margin
+from .starter_material import Material
 
 Columns = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How much of everything is made. copies: random draws of training clips in place of generated motions.
-    training: clips of the training data that are measured. swaps: pairs of sentences. solves: takes that go
-    through the contact solve. seconds: durations tried, each with `prompts` sentences."""
-
-    copies: int = 5
-    training: int = 96
-    swaps: int = 10
-    solves: int = 10
-    prompts: int = 1
-    seconds: tuple[float, ...] = (1.0, 2.0, 3.0, 5.0, 8.0, 10.0)
-
-
-@dataclass
-class StarterChecks:
-    """The checks on one plan's clips. generator None: the real columns alone."""
-
-    cache: PairCache
-    plan: Plan
-    embedder: Embedder
-    generator: RememberingGenerator | None
-    scores: dict[str, Score]
-    phrases: Phrases
-    counts: Counts = field(default_factory=Counts)
-    progress: Progress = lambda stage, done, total: None
-
-    @cached_property
-    def judge(self) -> Judge:
-        return Judge.of_training(self.cache, self.embedder)
-
-    @cached_property
-    def role_order(self) -> RoleOrder:
-        return RoleOrder.of_training(self.cache)
-
-    @cached_property
-    def kinds(self) -> list[str]:
-        """The interaction of each of the plan's clips."""
-        return [interaction_of(self.cache.entries[i]) for i in self.plan.clips]
-
-    @cached_property
-    def real(self) -> list[PairMotion]:
-        return [self._motion(i) for i in self.plan.clips]
-
-    @cached_property
-    def real_embeddings(self) -> np.ndarray:
-        return self.embedder.motions(self.real)
-
-    @cached_property
-    def made(self) -> list[GeneratedMotion]:
-        """One take for each of the plan's clips; empty without a bundle."""
-        if self.generator is None:
-            return []
-        return [
-            self._take(caption, motion.frames, self.plan.noise_seed(clip))
-            for caption, motion, clip in zip(self.plan.captions[0], self.real, self.plan.clips, strict=True)
-        ]
+class StarterChecks(Material):
+    """The checks on one plan's clips; without a generator the real columns alone."""
 
     def all(self) -> dict[str, Columns]:
         """Every check by name."""
@@ -125,9 +63,9 @@ class StarterChecks:
         rows: dict[str, dict[str, list[float]]] = {}
         for _ in range(self.counts.copies):
             anything = rng.choice(train, len(self.plan.clips))
-            alike = [int(rng.choice(self._training_clips(kind))) for kind in self.kinds]
+            alike = [int(rng.choice(self.training_clips(kind))) for kind in self.kinds]
             for name, chosen in (("copied", anything), ("copied_same", alike)):
-                motions = self.embedder.motions([self._motion(int(i)) for i in chosen])
+                motions = self.embedder.motions([self.motion(int(i)) for i in chosen])
                 sets = {name: EmbeddedSet(motions[None], text[None])}
                 scores = protocol_scores(sets, real, 5, self.plan.seed, batch=32)[name]
                 for key in ("r_precision_1", "fid"):
@@ -140,7 +78,7 @@ class StarterChecks:
         """Foot slide (mm/s) and jerk (m/s³) of training clips, mean over clips."""
         train = self.cache.select("train")
         spread = np.linspace(0, len(train) - 1, min(self.counts.training, len(train))).round().astype(int)
-        motions = [self._motion(train[k]) for k in spread]
+        motions = [self.motion(train[k]) for k in spread]
         return {"real": {**_motion_figures(motions), "clips": len(motions)}}
 
     def variety(self) -> Columns:
@@ -153,10 +91,10 @@ class StarterChecks:
         rows = []
         for position in np.linspace(0, len(self.plan.clips) - 1, texts).round().astype(int):
             clip = self.plan.clips[int(position)]
-            alike = self._training_clips(self.kinds[position], self.cache.entries[clip].roles[0])
+            alike = self.training_clips(self.kinds[position], self.cache.entries[clip].roles[0])
             if len(alike) >= motions:
                 chosen = rng.choice(alike, motions, replace=False)
-                rows.append(self.embedder.motions([self._motion(int(i)) for i in chosen]))
+                rows.append(self.embedder.motions([self.motion(int(i)) for i in chosen]))
         if not rows:
             return {}
         embeddings = np.stack(rows)
@@ -200,14 +138,14 @@ class StarterChecks:
         real, made, names = [], [], []
         known = [score for score in self.scores.values() if score.name in self.role_order.usual]
         for name, sentences in swapped_sentences(known, self.counts.swaps, rng):
-            clips = [self._training_clips(name, role) for role in ("actor", "other")]
+            clips = [self.training_clips(name, role) for role in ("actor", "other")]
             if not all(clips):
                 continue
             names.append(name)
-            real.append([self._motion(int(rng.choice(found))) for found in clips])
+            real.append([self.motion(int(rng.choice(found))) for found in clips])
             if self.generator is not None:
                 seed = int(rng.integers(1 << 31))
-                made.append([self._take(text, real[-1][0].frames, seed).cleaned for text in sentences])
+                made.append([self.take(text, real[-1][0].frames, seed).cleaned for text in sentences])
         scale = np.stack([signature(m.positions, m.fps) for m in self.real]).reshape(-1, 6).std(axis=0)
         columns = {}
         for column, pairs in (("real", real), ("generated", made)):
@@ -252,9 +190,9 @@ class StarterChecks:
         if self.generator is None:
             return {}
         known = [(name, text) for name, text in self.phrases.paraphrases if name in self.judge.names]
-        frames = {name: self._usual_frames(name) for name, _ in known}
+        frames = {name: self.usual_frames(name) for name, _ in known}
         takes = [
-            self._take(text, frames[name], self._seed(5, n)).cleaned for n, (name, text) in enumerate(known)
+            self.take(text, frames[name], self.seed_of(5, n)).cleaned for n, (name, text) in enumerate(known)
         ]
         places = self.judge.places(self.embedder.motions(takes), [name for name, _ in known])
         rows = [[name, text, int(place)] for (name, text), place in zip(known, places, strict=True)]
@@ -276,7 +214,8 @@ class StarterChecks:
                 continue
             positions = np.linspace(0, len(self.kinds) - 1, self.counts.prompts + 2)[1:-1].round().astype(int)
             takes = [
-                self._take(self.plan.captions[0][n], frames, self._seed(6, int(n))).cleaned for n in positions
+                self.take(self.plan.captions[0][n], frames, self.seed_of(6, int(n))).cleaned
+                for n in positions
             ]
             places = self.judge.places(self.embedder.motions(takes), [self.kinds[n] for n in positions])
             faulty = sum(any(faults(take.positions, take.fps).values()) for take in takes)
@@ -294,7 +233,7 @@ class StarterChecks:
         for n, (text, parts) in enumerate(self.phrases.two_parts):
             if not set(parts) <= set(self.judge.names):
                 continue
-            take = self._take(text, frames, self._seed(7, n)).cleaned
+            take = self.take(text, frames, self.seed_of(7, n)).cleaned
             middle = frames // 2
             halves = [
                 PairMotion(take.positions[:, cut], take.rotations[:, cut], take.fps)
@@ -330,29 +269,6 @@ class StarterChecks:
             "both": float(np.mean(both)),
             "of": len(pairs),
         }
-
-    def _training_clips(self, kind: str, role: str | None = None) -> list[int]:
-        entries = self.cache.entries
-        return [
-            i
-            for i in self.cache.select("train")
-            if interaction_of(entries[i]) == kind and role in (None, entries[i].roles[0])
-        ]
-
-    def _usual_frames(self, kind: str) -> int:
-        return int(np.median([self.cache.entries[i].frames for i in self._training_clips(kind)]))
-
-    def _motion(self, clip: int) -> PairMotion:
-        frames = min(self.cache.entries[clip].frames, FRAMES)
-        frames = self.generator.frames(frames) if self.generator is not None else frames
-        return PairMotion.of_clip(self.cache.load(clip), frames)
-
-    def _take(self, text: str, frames: int, seed: int) -> GeneratedMotion:
-        assert self.generator is not None
-        return self.generator.make(text, self.generator.frames(frames), seed)[0]
-
-    def _seed(self, check: int, number: int) -> int:
-        return (self.plan.seed * 1009 + check) * 100_003 + number
 
 
 def _motion_figures(motions: Sequence[PairMotion]) -> dict[str, float]:

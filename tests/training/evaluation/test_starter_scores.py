@@ -30,7 +30,8 @@ from training.evaluation.judge import Judge
 from training.evaluation.motion import PairMotion
 from training.evaluation.phrases import load_phrases, swapped_sentences
 from training.evaluation.role_order import RoleOrder
-from training.evaluation.starter_checks import Counts, StarterChecks
+from training.evaluation.starter_checks import StarterChecks
+from training.evaluation.starter_material import Counts
 from training.evaluation.starter_table import Line
 from training.evaluation.vae_error import reconstruction_errors
 from training.model.evaluator import EvaluatorConfig, PairEvaluator
