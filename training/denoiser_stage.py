@@ -65,7 +65,7 @@ def train_denoiser(space: Workspace) -> None:
     held_pieces = denoiser_pieces(space, held_out=True)
     held_out = captioned_latents(space, model.vae, held_pieces, held_out=True)
     trained = Conditioned(model)
-    if recipe.claim_steps:
+    if recipe.claim_steps and not (run / "denoiser-cycle-1.safetensors").is_file():
         _teach_text_head(space, trained, pieces)
     if model.denoiser.filter is not None:
         key = (space.recipe.seed, DENOISER_STAGE, 98)

@@ -31,17 +31,21 @@ class Interaction:
         return {"name": self.name, "prompt": self.prompt, "seconds": self.seconds}
 
 
-def find_interactions(entries: Iterable[CacheEntry]) -> tuple[Interaction, ...]:
-    """The interactions of captioned clips, by name.
+def interaction_of(entry: CacheEntry) -> str:
+    """What a clip shows, as far as the cache tells: the score of a composed clip, the folder or file that a
+    captured one comes from, else its source."""
+    return entry.origin or entry.source.removesuffix("-windows")
 
-    A clip's interaction is what the cache says of its origin: the score of a composed clip, the folder or
-    file of a captured one, else its source. Where all come from one, that says nothing of what they show:
-    none.
+
+def find_interactions(entries: Iterable[CacheEntry]) -> tuple[Interaction, ...]:
+    """The interactions of captioned clips, by name (see `interaction_of`).
+
+    Where all clips come from one place, that says nothing of what they show: none.
     """
     groups: dict[str, list[CacheEntry]] = {}
     for entry in entries:
         if entry.captions:
-            groups.setdefault(entry.origin or entry.source.removesuffix("-windows"), []).append(entry)
+            groups.setdefault(interaction_of(entry), []).append(entry)
     if len(groups) < 2:
         return ()
     return tuple(_interaction(name, clips) for name, clips in sorted(groups.items()))

@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="demo", description="A sentence becomes two animated characters, two FBX files and a preview."
     )
     parser.add_argument("--prompt", default=PROMPT, help="what the two people do")
-    parser.add_argument("--seed", type=int, default=2, help="one seed is one motion")
+    parser.add_argument("--seed", type=int, default=4, help="one seed is one motion")
     parser.add_argument("--duration", type=float, default=4.0, metavar="S", help="seconds")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--bundle", metavar="PATH", help="model bundle (default: the packaged starter)")

@@ -8,16 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.cache import CacheEntry, PairCache
+from ..data.cache import PairCache
+from ..interactions import interaction_of
 from .embedding import Embedder
 
-COMPOSED = "composed"
 _MOST = 24
-
-
-def interaction_of(entry: CacheEntry) -> str:
-    """The interaction that a clip shows: a composed clip's score, else where the clip comes from."""
-    return entry.origin if entry.source == COMPOSED and entry.origin else entry.source
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.cache import PairCache
-from .judge import interaction_of
+from ..interactions import interaction_of
 from .motion import PairMotion
 from .roles import signature
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..composer.score import Score
 from ..data.cache import PairCache
+from ..interactions import interaction_of
 from .collect import Plan, Progress
 from .embedding import FRAMES, Embedder
 from .generation import GeneratedMotion, RememberingGenerator
-from .judge import Judge, interaction_of
+from .judge import Judge
 from .motion import PairMotion
 from .phrases import Phrases
 from .role_order import RoleOrder

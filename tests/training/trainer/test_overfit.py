@@ -74,7 +74,7 @@ optimizer = "muon"
 ema_decay = 0.98
 weights = { kl = 0.001 }
 [denoiser]
-steps = [400]
+steps = [900]
 learning_rates = [2e-3]
 text_rate = 0.1
 batch = 16
