@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from blender_addon.headless.console import run_and_leave
+from blender_addon.headless.console import Console, run_and_leave
 from intermoe_engine.atomic import replacing
 from intermoe_engine.bundle import Bundle
 from intermoe_engine.generate import Engine, GenerateRequest
@@ -31,6 +31,7 @@ MOMENTS, SHEET_COLUMNS = 8, 4
 def main(arguments: Sequence[str]) -> int:
     """Make the gallery; returns the exit status. Raises what run_and_leave turns into one line."""
     args = _parser().parse_args(arguments)
+    console = Console()
     bundle = Bundle.open(args.bundle)
     wanted = phrasings(bundle.card, args.only, args.seed)
     engine = Engine(bundle, args.device)
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         spent = sheets[-1].seconds
         spent["processor"] = round(time.process_time() - worked, 1)
         told = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in spent.items())
-        print(f"{phrasing.name:<22} {told}", flush=True)
+        console.say(f"{phrasing.name:<22} {told}")
     draw_index(args.output / "index.jpg", sheets)
     command = shlex.join(["python", "-m", "training.gallery", *arguments])
     write_page(args.output / "gallery.md", sheets, f"What {bundle.card.name} makes of new sentences", command)
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         temporary.write_text(
             json.dumps({"bundle": bundle.sha256, "sheets": rows}, indent=1), encoding="utf-8"
         )
-    print(f"{len(sheets)} sheets in {args.output}")
+    console.say(f"{len(sheets)} sheets in {args.output}")
     return 0
 
 
